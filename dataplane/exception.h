@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Packets for and from the kernel beside the ports (ARCHITECTURE 'Exceptions'). Everything here is the main
+ * lcore's; workers only put mbufs on `to_kernel` and send what `from_kernel` has.
+ */
+#ifndef BGF_DP_EXCEPTION_H
+#define BGF_DP_EXCEPTION_H
+
+#include <stdint.h>
+
+#include "counters.h"
+#include "port.h"
+
+struct config_port;
+struct nexthop_table;
+struct rte_mempool;
+struct rte_ring;
+
+/* Why a worker hands a packet over; in its metadata (pkt.h). */
+enum exception_kind {
+	EXCEPTION_KERNEL,    /* write it to the tap of the port that it came from */
+	EXCEPTION_NEIGHBOUR, /* finished but for its Ethernet addresses: find out the next hop's MAC, then
+				send it */
+};
+
+struct exceptions;
+
+struct exceptions_args {
+	const struct port *port[PORT_SIDES];
+	const struct config_port *config[PORT_SIDES];
+	struct nexthop_table *nexthops[PORT_SIDES];
+	struct rte_ring *to_kernel;
+	struct rte_ring *from_kernel; /* of worker 0 */
+	struct rte_mempool *pool;
+	uint32_t rate; /* packets a second to the kernel, a port */
+};
+
+/* Makes the taps (persistent, with the port's MAC and MTU, up, forwarding off), opens netlink in their
+ * namespaces and fills the next-hop tables. 0 or a negative errno with the reason in error[]. */
+int exceptions_start(const struct exceptions_args *args, struct exceptions **ret, char *error,
+		     unsigned error_size);
+void exceptions_stop(struct exceptions *e);
+
+/* File descriptors to poll for reading (taps, netlink), at most `room`; how many. The main loop adds the wake
+ * eventfd. */
+int exceptions_fds(const struct exceptions *e, int *fds, int room);
+
+/* Moves what waits: ring → taps, taps → ring, netlink → next hops, held packets whose neighbour came or whose
+ * time is up. Never blocks. Call it when a descriptor is readable, and ten times a second. */
+void exceptions_run(struct exceptions *e);
+
+/* What the main lcore dropped, by port: added to the workers' counters where these are shown. */
+const struct counters *exceptions_counters(const struct exceptions *e, enum port_side side);
+
+#endif

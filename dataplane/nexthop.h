@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Where packets go next: routes and neighbours as the kernel beside the ports knows them (netlink.c fills, on
+ * the main lcore; workers read). One table a port; a route counts only for the port whose tap it leaves
+ * through.
+ */
+#ifndef BGF_DP_NEXTHOP_H
+#define BGF_DP_NEXTHOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bgf_addr.h"
+
+struct rte_rcu_qsbr;
+struct nexthop_table;
+
+enum { NEXTHOP_NONE = 0, NEXTHOP_MAX = 32767, NEXTHOP_BURST = 64 };
+
+/* What a worker needs: 0 or the MAC address. One aligned word, so that it is read at once.
+ * Bits 0..47 the MAC as it lies in memory, bit 63: resolved. */
+#define NEXTHOP_RESOLVED (UINT64_C(1) << 63)
+
+/* Main lcore. NULL when memory is short. */
+struct nexthop_table *nexthop_table_new(const char *name, int socket, struct rte_rcu_qsbr *rcu);
+void nexthop_table_free(struct nexthop_table *t);
+
+/* For n up to NEXTHOP_BURST destinations (pointers at 4 or 16 octets in the packets): ret_id[i] is
+ * NEXTHOP_NONE when no route leads there, else an id for nexthop_word(). An on-link destination that has no
+ * entry yet yields the id of its route's 'on-link' next hop, whose word is never resolved: hand the packet to
+ * nexthop_miss through the main lcore. Any worker. */
+void nexthop_find_bulk(const struct nexthop_table *t, const uint8_t *const *dst, const uint8_t *ipv6,
+		       uint16_t n, uint16_t *ret_id);
+uint64_t nexthop_word(const struct nexthop_table *t, uint16_t id);
+
+/* Main lcore, from netlink. Prefix length in bits; gateway of family 0: on-link. 0, -ENOSPC, -ENOENT,
+ * -EINVAL. */
+int nexthop_route_add(struct nexthop_table *t, const struct bgf_addr *prefix, uint8_t length,
+		      const struct bgf_addr *gateway);
+int nexthop_route_del(struct nexthop_table *t, const struct bgf_addr *prefix, uint8_t length);
+/* mac NULL: not resolved (any more). */
+int nexthop_neighbour_set(struct nexthop_table *t, const struct bgf_addr *address, const uint8_t mac[6]);
+/* The neighbour that a packet to dst needs: its gateway or itself; false: no route. */
+bool nexthop_neighbour_for(const struct nexthop_table *t, const struct bgf_addr *dst,
+			   struct bgf_addr *ret_neighbour);
+/* Everything but what is marked since `begin` goes at `end`: a full dump after ENOBUFS. */
+void nexthop_dump_begin(struct nexthop_table *t);
+void nexthop_dump_end(struct nexthop_table *t);
+uint32_t nexthop_resolved(const struct nexthop_table *t);
+uint32_t nexthop_routes(const struct nexthop_table *t);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the stages know of a packet beyond its mbuf: parsed once by classify, kept in the mbuf's dynamic
+ * field, so that it goes along over rings.
+ */
+#ifndef BGF_DP_PKT_H
+#define BGF_DP_PKT_H
+
+#include <assert.h>
+#include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
+#include <stdint.h>
+
+struct pkt {
+	uint32_t ref;	  /* esp_in: the SPI (host order), then slot << 1 | which; esp_out: tuple reference */
+	uint16_t served;  /* index of the served address */
+	uint16_t payload; /* octets from the end of the IP header to the end of the IP packet */
+	uint8_t l3_len;	  /* octets of the IP header */
+	uint8_t proto;	  /* IP protocol of the payload */
+	uint8_t ipv6;	  /* 0 or 1 */
+	uint8_t side;	  /* enum port_side it came from */
+	uint8_t exception; /* enum exception_kind */
+	uint8_t out_side;  /* enum port_side it leaves on; for EXCEPTION_NEIGHBOUR */
+	uint8_t spare[2];
+	uint32_t seq; /* ESP sequence number, host order */
+};
+static_assert(sizeof(struct pkt) <= 24, "fits the dynamic field's room in an mbuf");
+
+/* Offset of struct pkt in an mbuf; set once by pkt_register before any worker runs. */
+extern int pkt_offset;
+
+/* 0 or a negative errno. Main lcore, once after EAL is up. */
+int pkt_register(void);
+
+static inline struct pkt *pkt(struct rte_mbuf *m)
+{
+	return RTE_MBUF_DYNFIELD(m, pkt_offset, struct pkt *);
+}
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A worker: one lcore that only moves packets. worker.c is the fast path's contents page.
+ */
+#ifndef BGF_DP_WORKER_H
+#define BGF_DP_WORKER_H
+
+#include <stdalign.h>
+#include <stdint.h>
+
+#include "counters.h"
+#include "port.h"
+
+struct crypto;
+struct nexthop_table;
+struct policer;
+struct rte_mbuf;
+struct rte_mempool;
+struct rte_rcu_qsbr;
+struct rte_ring;
+struct sa_hot;
+struct served_table;
+struct store;
+struct tuple_table;
+
+enum { WORKER_BURST = 64, WORKER_MAX = 64 };
+
+/* Made by worker_new on the main lcore; then the fields belong to the worker, but for those marked otherwise.
+ */
+struct worker {
+	uint16_t id;	/* index among the workers */
+	uint16_t count; /* of workers */
+	unsigned lcore;
+	int socket;
+	uint32_t idle_sleep_us;
+
+	/* read only */
+	const struct port *port[PORT_SIDES];
+	uint16_t queue[PORT_SIDES]; /* UINT16_MAX: this worker has no queue on that port (software hand-over)
+				     */
+	struct store *store;
+	struct sa_hot *hot;
+	uint32_t capacity;
+	const struct tuple_table *tuples;
+	const struct served_table *served;
+	const struct nexthop_table *nexthops[PORT_SIDES];
+	struct rte_rcu_qsbr *rcu;
+
+	struct crypto *crypto;	 /* its own */
+	struct policer *policer; /* of clear sources, its own */
+	struct rte_mempool *pool;
+
+	struct rte_ring *to_kernel; /* of exceptions, to the main lcore; any worker produces */
+	int to_kernel_wake;	    /* eventfd written after the ring went from empty to not */
+	struct rte_ring
+		*from_kernel; /* from the main lcore: whole frames, mbuf->port is the DPDK port to send on */
+	struct rte_ring *handover; /* from the other workers: packets of sets that this one owns; NULL with
+				      one worker */
+	struct rte_ring *const *peers; /* the handover rings of all workers, by id */
+	struct rte_ring
+		*notices; /* set slots of which the main lcore must hear (first use), as (void *)(slot + 1) */
+
+	uint64_t tsc_hz;
+	uint64_t now;	    /* TSC at the begin of this turn */
+	volatile int *stop; /* set by the main lcore */
+
+	struct counters
+		counters[PORT_SIDES]; /* by the port that a packet came in on; tx by the one it leaves on */
+};
+
+/* Runs until *w->stop: for rte_eal_remote_launch. Returns 0. Registers with RCU, goes offline whenever it
+ * sleeps. */
+int worker_run(void *worker);
+
+/* One turn of the loop: everything that waits is taken, moved on and sent. Returns the packets taken. Tests
+ * and benchmarks drive it without a lcore of its own. */
+unsigned worker_turn(struct worker *w);
+
+#endif
