@@ -21,6 +21,9 @@ enum exception_kind {
 	EXCEPTION_KERNEL,    /* write it to the tap of the port that it came from */
 	EXCEPTION_NEIGHBOUR, /* finished but for its Ethernet addresses: find out the next hop's MAC, then
 				send it */
+	EXCEPTION_TOO_BIG, /* counted as dropped; send an ICMP 'too big' with pkt.mtu back, where ICMP allows
+			      it */
+	EXCEPTION_TTL,	   /* counted as dropped; send an ICMP 'time exceeded' back, where ICMP allows it */
 };
 
 struct exceptions;

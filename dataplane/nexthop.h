@@ -15,7 +15,12 @@
 struct rte_rcu_qsbr;
 struct nexthop_table;
 
-enum { NEXTHOP_NONE = 0, NEXTHOP_MAX = 32767, NEXTHOP_BURST = 64 };
+enum {
+	NEXTHOP_NONE = 0,
+	NEXTHOP_LOCAL = 1 /* the gateway's own address: for the kernel */,
+	NEXTHOP_MAX = 32767,
+	NEXTHOP_BURST = 64
+};
 
 /* What a worker needs: 0 or the MAC address. One aligned word, so that it is read at once.
  * Bits 0..47 the MAC as it lies in memory, bit 63: resolved. */
@@ -38,6 +43,9 @@ uint64_t nexthop_word(const struct nexthop_table *t, uint16_t id);
 int nexthop_route_add(struct nexthop_table *t, const struct bgf_addr *prefix, uint8_t length,
 		      const struct bgf_addr *gateway);
 int nexthop_route_del(struct nexthop_table *t, const struct bgf_addr *prefix, uint8_t length);
+/* An address of the tap itself: look-ups of it yield NEXTHOP_LOCAL. */
+int nexthop_local_add(struct nexthop_table *t, const struct bgf_addr *address);
+int nexthop_local_del(struct nexthop_table *t, const struct bgf_addr *address);
 /* mac NULL: not resolved (any more). */
 int nexthop_neighbour_set(struct nexthop_table *t, const struct bgf_addr *address, const uint8_t mac[6]);
 /* The neighbour that a packet to dst needs: its gateway or itself; false: no route. */

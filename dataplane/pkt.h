@@ -21,8 +21,8 @@ struct pkt {
 	uint8_t side;	  /* enum port_side it came from */
 	uint8_t exception; /* enum exception_kind */
 	uint8_t out_side;  /* enum port_side it leaves on; for EXCEPTION_NEIGHBOUR */
-	uint8_t spare[2];
-	uint32_t seq; /* ESP sequence number, host order */
+	uint16_t mtu;	   /* EXCEPTION_TOO_BIG: the largest IP packet that would have fitted */
+	uint32_t seq;	   /* ESP sequence number, host order */
 };
 static_assert(sizeof(struct pkt) <= 24, "fits the dynamic field's room in an mbuf");
 
