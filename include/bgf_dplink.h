@@ -75,6 +75,7 @@ struct dpl_set_name {
 	uint32_t expires_s; /* the Expires of the last CONFIRM, s; a repeated CONFIRM gets the same answer */
 	uint32_t drain_s;   /* the drain time of RELEASE, s */
 	uint64_t last_reference; /* of the last CONFIRM or RELEASE */
+	uint64_t instance_id;	 /* of the peer when it installed the set: RESTART releases those of others */
 };
 
 struct dpl_set_add {
