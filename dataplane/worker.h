@@ -25,6 +25,29 @@ struct tuple_table;
 
 enum { WORKER_BURST = 64, WORKER_MAX = 64 };
 
+/* What a worker is made of; the tables, rings and ports are the caller's and outlive it. */
+struct worker_args {
+	uint16_t id, count;
+	unsigned lcore;
+	int socket;
+	uint32_t idle_sleep_us;
+	uint32_t clear_rate, clear_burst; /* clear packets a second from one source; how many at once */
+	const struct port *port[PORT_SIDES];
+	struct store *store;
+	const struct tuple_table *tuples;
+	const struct served_table *served;
+	const struct nexthop_table *nexthops[PORT_SIDES];
+	struct rte_rcu_qsbr *rcu; /* the worker registers as thread `id` */
+	struct rte_mempool *pool;
+	struct rte_ring *to_kernel;
+	int to_kernel_wake;
+	struct rte_ring *from_kernel;  /* NULL but for worker 0 */
+	struct rte_ring *handover;     /* NULL with one worker */
+	struct rte_ring *const *peers; /* NULL with one worker */
+	struct rte_ring *notices;
+	volatile int *stop;
+};
+
 /* Made by worker_new on the main lcore; then the fields belong to the worker, but for those marked otherwise.
  */
 struct worker {
@@ -67,6 +90,11 @@ struct worker {
 	struct counters
 		counters[PORT_SIDES]; /* by the port that a packet came in on; tx by the one it leaves on */
 };
+
+/* Main lcore. 0, -ENOMEM, -ENOTSUP (crypto.h), -EINVAL (a port has no queue with the number `id`: start as
+ * many workers as the port with the fewest queues has). */
+int worker_new(const struct worker_args *args, struct worker **ret);
+void worker_free(struct worker *w);
 
 /* Runs until *w->stop: for rte_eal_remote_launch. Returns 0. Registers with RCU, goes offline whenever it
  * sleeps. */
