@@ -32,11 +32,23 @@ void nexthop_table_free(struct nexthop_table *t);
 
 /* For n up to NEXTHOP_BURST destinations (pointers at 4 or 16 octets in the packets): ret_id[i] is
  * NEXTHOP_NONE when no route leads there, else an id for nexthop_word(). An on-link destination that has no
- * entry yet yields the id of its route's 'on-link' next hop, whose word is never resolved: hand the packet to
- * nexthop_miss through the main lcore. Any worker. */
+ * entry yet yields the id of the 'on-link' next hop, whose word is never resolved: hand the packet to the
+ * main lcore as EXCEPTION_NEIGHBOUR. Any worker. */
 void nexthop_find_bulk(const struct nexthop_table *t, const uint8_t *const *dst, const uint8_t *ipv6,
 		       uint16_t n, uint16_t *ret_id);
 uint64_t nexthop_word(const struct nexthop_table *t, uint16_t id);
+
+/* A route as the kernel tells it. Of several to one prefix the one of the lowest rank counts. */
+struct nexthop_route {
+	struct bgf_addr prefix, gateway; /* gateway of family 0: on-link */
+	uint64_t rank;
+	uint8_t length; /* bits */
+	bool discard;	/* blackhole, unreachable, prohibit: what it covers has no route, whatever shorter
+			   prefix there is */
+};
+/* Main lcore, between dump_begin and dump_end: enters a route unless this dump has told a better one. 0,
+ * -ENOSPC, -EINVAL. */
+int nexthop_route_offer(struct nexthop_table *t, const struct nexthop_route *route);
 
 /* Main lcore, from netlink. Prefix length in bits; gateway of family 0: on-link. 0, -ENOSPC, -ENOENT,
  * -EINVAL. */
@@ -51,6 +63,16 @@ int nexthop_neighbour_set(struct nexthop_table *t, const struct bgf_addr *addres
 /* The neighbour that a packet to dst needs: its gateway or itself; false: no route. */
 bool nexthop_neighbour_for(const struct nexthop_table *t, const struct bgf_addr *dst,
 			   struct bgf_addr *ret_neighbour);
+/* The word of a neighbour's address; 0: not resolved. Main lcore. */
+uint64_t nexthop_neighbour_word(const struct nexthop_table *t, const struct bgf_addr *address);
+/* The gateways of routes one by one; *cursor is 0 at first. Main lcore. */
+bool nexthop_gateway_next(const struct nexthop_table *t, uint16_t *cursor, struct bgf_addr *ret_gateway);
+bool nexthop_is_gateway(const struct nexthop_table *t, const struct bgf_addr *address);
+/* Whether it is an address of the tap itself. Main lcore. */
+bool nexthop_is_local(const struct nexthop_table *t, const struct bgf_addr *address);
+/* The own address to send from to dst: of its family and scope, with the longest prefix in common (RFC 6724
+ * 5, rules 2 and 8); false: none. Main lcore. */
+bool nexthop_local_for(const struct nexthop_table *t, const struct bgf_addr *dst, struct bgf_addr *ret_local);
 /* Everything but what is marked since `begin` goes at `end`: a full dump after ENOBUFS. */
 void nexthop_dump_begin(struct nexthop_table *t);
 void nexthop_dump_end(struct nexthop_table *t);
