@@ -68,6 +68,8 @@ struct zb_install {
 	uint64_t via_set;      /* the set on which this challenge's 401 travels (rule 15); 0: in the clear */
 };
 
+enum { ZB_SET_DROPS = 16 };
+
 /* A set as QUERY, INSTALL, CONFIRM and RELEASE report it. No key; a fingerprint. */
 struct zb_set {
 	uint64_t set_id;
@@ -85,7 +87,7 @@ struct zb_set {
 	struct {
 		uint16_t reason; /* enum bgf_drop by number; zb_drop_name */
 		uint64_t count;
-	} drops[16]; /* those that are not 0 */
+	} drops[ZB_SET_DROPS]; /* those that are not 0 */
 	uint8_t drop_count;
 };
 

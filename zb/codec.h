@@ -98,10 +98,9 @@ struct zb_message_in {
 /* Reads a whole frame (as zb_stream_next gives it) and checks all of it: version, message, types, bounds,
  * duplicates, what is mandatory, unknown attributes, groups inside. An answer with a CAUSE other than 0 needs
  * nothing else.
- * Returns 0, or -EPROTO with *ret_fault; then ret->header is valid if the frame has one, for the answer. After
- * MALFORMED or BAD_VERSION the association is to be closed, after the others it goes on. */
-int zb_message_parse(const void *frame, size_t length, struct zb_message_in *ret,
-		     struct zb_fault *ret_fault);
+ * Returns 0, or -EPROTO with *ret_fault; then ret->header is valid if the frame has one, for the answer.
+ * After MALFORMED or BAD_VERSION the association is to be closed, after the others it goes on. */
+int zb_message_parse(const void *frame, size_t length, struct zb_message_in *ret, struct zb_fault *ret_fault);
 
 bool zb_has(const struct zb_attrs *attrs, enum zb_attribute attr);
 /* The number, or `otherwise` if absent. */

@@ -15,12 +15,13 @@
 struct zb_stream {
 	uint8_t *data;
 	size_t size;
-	size_t used;  /* octets in it */
-	size_t taken; /* octets of the frame that zb_stream_next gave last */
+	size_t used;  /* octets in it, from the start of the buffer */
+	size_t start; /* where the next frame begins */
+	size_t taken; /* octets of the frame that zb_stream_next gave last, before start */
 };
 
-/* All zero is an empty stream. Where to read into, and how much; NULL when memory is short. Frames given
- * before are no longer valid. */
+/* All zero is an empty stream. Where to read into, and how much; NULL when memory is short, or when whole
+ * frames fill the buffer that zb_stream_next was not asked for. Frames given before are no longer valid. */
 void *zb_stream_room(struct zb_stream *s, size_t *ret_room);
 void zb_stream_add(struct zb_stream *s, size_t length);
 

@@ -19,7 +19,9 @@ enum {
 /* Frame flags. */
 enum { ZB_FLAG_ANSWER = 1 << 0, ZB_FLAG_EVENT = 1 << 1 };
 
-/* X(NAME, number, text) */
+enum { ZB_EVENT_FIRST = 64 };
+
+/* Requests (and their answers) are below ZB_EVENT_FIRST, events from there on. X(NAME, number, text) */
 #define ZB_MESSAGE_LIST(X)                                                    \
 	X(HELLO, 1, "opens an association")                                   \
 	X(HEARTBEAT, 2, "either side asks whether the other is there")        \
@@ -38,10 +40,10 @@ enum { ZB_FLAG_ANSWER = 1 << 0, ZB_FLAG_EVENT = 1 << 1 };
 	X(EPOCH_LOST, 67, "event: the store is a new one, all sets are gone") \
 	X(GAP, 68, "event: events were lost")
 
-/* Attribute types: U8, U16, U32, U64 (big-endian, exact length), STR (UTF-8 without NUL, min to max octets),
- * OCTETS (min to max), ADDR (4 or 16 octets), GROUP (attributes; min, max: octets). For numbers, min and max
- * bound the value. SECRET values are never printed and are wiped. X(NAME, number, type, min, max, secrecy,
- * text) */
+/* Attribute types: U8, U16, U32, U64 (big-endian, exact length), STR (UTF-8 without control characters, min to
+ * max octets), OCTETS (min to max), ADDR (4 or 16 octets), GROUP (attributes; min, max: octets). For numbers,
+ * min and max bound the value. SECRET values are never printed and are wiped.
+ * X(NAME, number, type, min, max, secrecy, text) */
 #define ZB_ATTR_LIST(X)                                                                                \
 	X(CAUSE, 1, U16, 0, 65535, OPEN, "outcome of a request: 0 done, or a cause")                   \
 	X(BAD_ATTRIBUTE, 2, U16, 1, 32767, OPEN, "the attribute that the cause is about")              \
@@ -129,7 +131,7 @@ enum { ZB_FLAG_ANSWER = 1 << 0, ZB_FLAG_EVENT = 1 << 1 };
 	X(NOT_ALLOWED, 9, "this peer or role may not do that")                        \
 	X(INSTANCE_CLASH, 10, "another instance of this peer is alive")               \
 	X(REFERENCE_CLASH, 11, "this reference was used with another content")        \
-	X(BAD_PORT, 16, "a port is equal to another, or unprotected")                 \
+	X(BAD_PORT, 16, "a port is 0, equal to another, or unprotected")              \
 	X(PORT_IN_USE, 17, "another set of this UE address has these ports")          \
 	X(BAD_SPI, 18, "an SPI is reserved or equal to another")                      \
 	X(SPI_IN_USE, 19, "another set of this UE address has this SPI")              \

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Which attribute belongs where, once: message × direction × attribute, and group × attribute. Both ends check
- * by it. What is not listed for a message counts as unknown there.
+ * Which attribute belongs where, once: message × direction × attribute, and group × attribute. Both ends
+ * check by it. What is not listed for a message counts as unknown there.
  *
- * MUST: once. MAY: once or not at all. MANY: any number of times (groups only). An answer's MUSTs are meant for
- * CAUSE 0; a refusal has only CAUSE, BAD_ATTRIBUTE and TEXT.
+ * MUST: once. MAY: once or not at all. MANY: any number of times (groups only). An answer's MUSTs are meant
+ * for CAUSE 0; a refusal has only CAUSE, BAD_ATTRIBUTE and TEXT.
  */
 #ifndef ZB_USAGE_H
 #define ZB_USAGE_H
@@ -21,82 +21,73 @@ enum zb_direction { ZB_DIR_REQUEST, ZB_DIR_ANSWER, ZB_DIR_EVENT, ZB_DIR_COUNT };
 	X(TEXT, MAY)
 
 /* X(message, direction, attribute, use) */
-#define ZB_USAGE_LIST(X)                         \
-	X(HELLO, REQUEST, NAME, MUST)            \
-	X(HELLO, REQUEST, INSTANCE_ID, MUST)     \
-	X(HELLO, REQUEST, ROLE, MAY)             \
-	X(HELLO, REQUEST, RESTART, MAY)          \
-	X(HELLO, REQUEST, FEATURES, MAY)         \
-	X(HELLO, ANSWER, NAME, MUST)             \
-	X(HELLO, ANSWER, BOOT_ID, MUST)          \
-	X(HELLO, ANSWER, STORE_EPOCH, MUST)      \
-	X(HELLO, ANSWER, CAPACITY, MUST)         \
-	X(HELLO, ANSWER, SET_COUNT, MUST)        \
-	X(HELLO, ANSWER, DATAPLANE_UP, MUST)     \
-	X(HELLO, ANSWER, FEATURES, MAY)          \
-	X(BYE, REQUEST, CAUSE, MAY)              \
-	X(BYE, REQUEST, TEXT, MAY)               \
-	X(SUBSCRIBE, REQUEST, EVENTS, MUST)      \
-	X(SUBSCRIBE, ANSWER, EVENTS, MUST)       \
-	X(INSTALL, REQUEST, REFERENCE, MUST)     \
-	X(INSTALL, REQUEST, SUBSCRIBER, MUST)    \
-	X(INSTALL, REQUEST, REGISTRATION_ID, MAY)\
-	X(INSTALL, REQUEST, UE_ADDRESS, MUST)    \
-	X(INSTALL, REQUEST, SERVED_ADDRESS, MUST)\
-	X(INSTALL, REQUEST, PORT_UC, MUST)       \
-	X(INSTALL, REQUEST, PORT_US, MUST)       \
-	X(INSTALL, REQUEST, PORT_PC, MUST)       \
-	X(INSTALL, REQUEST, PORT_PS, MUST)       \
-	X(INSTALL, REQUEST, SPI_UC, MUST)        \
-	X(INSTALL, REQUEST, SPI_US, MUST)        \
-	X(INSTALL, REQUEST, ALG, MUST)           \
-	X(INSTALL, REQUEST, EALG, MAY)           \
-	X(INSTALL, REQUEST, MOD, MAY)            \
-	X(INSTALL, REQUEST, IK, MUST)            \
-	X(INSTALL, REQUEST, CK, MAY)             \
-	X(INSTALL, REQUEST, AWAIT_AUTH, MAY)     \
-	X(INSTALL, REQUEST, FLAGS, MAY)          \
-	X(INSTALL, REQUEST, VIA_SET, MAY)        \
-	X(INSTALL, ANSWER, SET, MUST)            \
-	X(CONFIRM, REQUEST, REFERENCE, MUST)     \
-	X(CONFIRM, REQUEST, SET_ID, MUST)        \
-	X(CONFIRM, REQUEST, EXPIRES, MUST)       \
-	X(CONFIRM, ANSWER, SET, MUST)            \
-	X(RELEASE, REQUEST, REFERENCE, MUST)     \
-	X(RELEASE, REQUEST, SET_ID, MAY)         \
-	X(RELEASE, REQUEST, ALL_SETS, MAY)       \
-	X(RELEASE, REQUEST, DRAIN, MAY)          \
-	X(RELEASE, ANSWER, SET_COUNT, MUST)      \
-	X(QUERY, REQUEST, SET_ID, MAY)           \
-	X(QUERY, REQUEST, SUBSCRIBER, MAY)       \
-	X(QUERY, REQUEST, REGISTRATION_ID, MAY)  \
-	X(QUERY, REQUEST, UE_ADDRESS, MAY)       \
-	X(QUERY, REQUEST, PORT_UE, MAY)          \
-	X(QUERY, REQUEST, PORT_LOCAL, MAY)       \
-	X(QUERY, REQUEST, CURSOR, MAY)           \
-	X(QUERY, REQUEST, LIMIT, MAY)            \
-	X(QUERY, ANSWER, SET, MANY)              \
-	X(QUERY, ANSWER, CURSOR, MAY)            \
-	X(COUNTERS, REQUEST, CURSOR, MAY)        \
-	X(COUNTERS, REQUEST, LIMIT, MAY)         \
-	X(COUNTERS, ANSWER, STAT, MANY)          \
-	X(COUNTERS, ANSWER, CURSOR, MAY)         \
-	X(PORTS, ANSWER, PORT, MANY)             \
-	X(PEERS, ANSWER, PEER, MANY)             \
-	X(EXPIRED, EVENT, SET, MUST)             \
-	X(FIRST_USED, EVENT, SET, MUST)          \
-	X(REMOVED, EVENT, SET, MUST)             \
-	X(REMOVED, EVENT, WHY, MUST)             \
+#define ZB_USAGE_LIST(X)                          \
+	X(HELLO, REQUEST, NAME, MUST)             \
+	X(HELLO, REQUEST, INSTANCE_ID, MUST)      \
+	X(HELLO, REQUEST, ROLE, MAY)              \
+	X(HELLO, REQUEST, RESTART, MAY)           \
+	X(HELLO, REQUEST, FEATURES, MAY)          \
+	X(HELLO, ANSWER, NAME, MUST)              \
+	X(HELLO, ANSWER, BOOT_ID, MUST)           \
+	X(HELLO, ANSWER, STORE_EPOCH, MUST)       \
+	X(HELLO, ANSWER, CAPACITY, MUST)          \
+	X(HELLO, ANSWER, SET_COUNT, MUST)         \
+	X(HELLO, ANSWER, DATAPLANE_UP, MUST)      \
+	X(HELLO, ANSWER, FEATURES, MAY)           \
+	X(BYE, REQUEST, CAUSE, MAY)               \
+	X(BYE, REQUEST, TEXT, MAY)                \
+	X(SUBSCRIBE, REQUEST, EVENTS, MUST)       \
+	X(SUBSCRIBE, ANSWER, EVENTS, MUST)        \
+	X(INSTALL, REQUEST, REFERENCE, MUST)      \
+	X(INSTALL, REQUEST, SUBSCRIBER, MUST)     \
+	X(INSTALL, REQUEST, REGISTRATION_ID, MAY) \
+	X(INSTALL, REQUEST, UE_ADDRESS, MUST)     \
+	X(INSTALL, REQUEST, SERVED_ADDRESS, MUST) \
+	X(INSTALL, REQUEST, PORT_UC, MUST)        \
+	X(INSTALL, REQUEST, PORT_US, MUST)        \
+	X(INSTALL, REQUEST, PORT_PC, MUST)        \
+	X(INSTALL, REQUEST, PORT_PS, MUST)        \
+	X(INSTALL, REQUEST, SPI_UC, MUST)         \
+	X(INSTALL, REQUEST, SPI_US, MUST)         \
+	X(INSTALL, REQUEST, ALG, MUST)            \
+	X(INSTALL, REQUEST, EALG, MAY)            \
+	X(INSTALL, REQUEST, MOD, MAY)             \
+	X(INSTALL, REQUEST, IK, MUST)             \
+	X(INSTALL, REQUEST, CK, MAY)              \
+	X(INSTALL, REQUEST, AWAIT_AUTH, MAY)      \
+	X(INSTALL, REQUEST, FLAGS, MAY)           \
+	X(INSTALL, REQUEST, VIA_SET, MAY)         \
+	X(INSTALL, ANSWER, SET, MUST)             \
+	X(CONFIRM, REQUEST, REFERENCE, MUST)      \
+	X(CONFIRM, REQUEST, SET_ID, MUST)         \
+	X(CONFIRM, REQUEST, EXPIRES, MUST)        \
+	X(CONFIRM, ANSWER, SET, MUST)             \
+	X(RELEASE, REQUEST, REFERENCE, MUST)      \
+	X(RELEASE, REQUEST, SET_ID, MAY)          \
+	X(RELEASE, REQUEST, ALL_SETS, MAY)        \
+	X(RELEASE, REQUEST, DRAIN, MAY)           \
+	X(RELEASE, ANSWER, SET_COUNT, MUST)       \
+	X(QUERY, REQUEST, SET_ID, MAY)            \
+	X(QUERY, REQUEST, SUBSCRIBER, MAY)        \
+	X(QUERY, REQUEST, REGISTRATION_ID, MAY)   \
+	X(QUERY, REQUEST, UE_ADDRESS, MAY)        \
+	X(QUERY, REQUEST, PORT_UE, MAY)           \
+	X(QUERY, REQUEST, PORT_LOCAL, MAY)        \
+	X(QUERY, REQUEST, CURSOR, MAY)            \
+	X(QUERY, REQUEST, LIMIT, MAY)             \
+	X(QUERY, ANSWER, SET, MANY)               \
+	X(QUERY, ANSWER, CURSOR, MAY)             \
+	X(COUNTERS, REQUEST, CURSOR, MAY)         \
+	X(COUNTERS, REQUEST, LIMIT, MAY)          \
+	X(COUNTERS, ANSWER, STAT, MANY)           \
+	X(COUNTERS, ANSWER, CURSOR, MAY)          \
+	X(PORTS, ANSWER, PORT, MANY)              \
+	X(PEERS, ANSWER, PEER, MANY)              \
+	X(EXPIRED, EVENT, SET, MUST)              \
+	X(FIRST_USED, EVENT, SET, MUST)           \
+	X(REMOVED, EVENT, SET, MUST)              \
+	X(REMOVED, EVENT, WHY, MUST)              \
 	X(EPOCH_LOST, EVENT, STORE_EPOCH, MUST)
-
-/* Messages that have a direction and no attribute of their own in it. X(message, direction) */
-#define ZB_BARE_LIST(X)        \
-	X(HEARTBEAT, REQUEST)  \
-	X(HEARTBEAT, ANSWER)   \
-	X(BYE, ANSWER)         \
-	X(PORTS, REQUEST)      \
-	X(PEERS, REQUEST)      \
-	X(GAP, EVENT)
 
 /* X(group, attribute, use) */
 #define ZB_GROUP_USAGE_LIST(X)       \
