@@ -22,8 +22,7 @@ struct served_address {
 struct served_table {
 	struct served_address entry[SERVED_MAX];
 	uint16_t count;
-	/* served.c adds what its look-up needs */
-	uint16_t slot[256];
+	uint16_t slot[256]; /* open addressing by a hash of the address: index + 1, or 0 */
 };
 
 /* Fills an empty table; -ENOSPC, -EEXIST. Main lcore, before workers run. */

@@ -22,7 +22,7 @@ struct store_cold {
 	uint8_t state;	/* enum bgf_set_state */
 	uint8_t first_used;
 	uint8_t key_length;
-	uint32_t generation; /* of the slot's SPIs */
+	uint32_t generation; /* of the slot's SPIs; outlives the set, 0: never used */
 	uint64_t set_id;
 	uint64_t expires; /* CLOCK_BOOTTIME, ns */
 	struct bgf_set_selectors selectors;
@@ -30,19 +30,38 @@ struct store_cold {
 	uint8_t auth_key[BGF_AUTH_KEY_MAX]; /* raw: precomputed states are made again at each start */
 	uint32_t drops[BGF_DROP_COUNT];
 	uint32_t checksum; /* of the identity, so that a torn or foreign record is refused */
+	uint8_t tuples; /* bit n: the outbound tuple of out[n] leads to this set (rule 6: or to an older) */
+	uint8_t spare[3];
 };
 
-/* Opens, or makes, the store of `capacity` sets. Returns 0 or a negative errno with a sentence in error[]:
- * another layout, size or make is refused with the reason, after its keys were wiped and it was set aside as
- * PATH.refused. FILLING and DYING records are wiped. Main lcore, before any worker runs. */
+/* Opens, or makes, the store of `capacity` sets. A store of another layout, size, make or boot is refused:
+ * its keys are wiped, what is left of it is set aside as PATH.refused and a new store, with a new epoch,
+ * takes its place. An operator who changes `capacity` or the version gets a gateway that serves, and P-CSCFs
+ * hear that their sets are lost. FILLING and DYING records are wiped. Main lcore, before any worker runs.
+ *
+ * Returns 0; STORE_REFUSED when a former store was refused, with the reason in error[]; or a negative errno
+ * with a sentence in error[]: -EBUSY another process has it, -ENOSPC no room, -EINVAL no place for keys. */
+enum { STORE_REFUSED = 1 };
 int store_open(const char *path, uint32_t capacity, struct store **ret_store, char *error, size_t error_size);
 void store_close(struct store *store);
 
 uint32_t store_capacity(const struct store *store);
 uint64_t store_epoch(const struct store *store);
+const uint8_t *store_boot_id(const struct store *store); /* 16 octets */
 
 /* The arrays, indexed by slot; for the packet path, which does its own bounds check against capacity. */
 struct sa_hot *store_hot(const struct store *store);
 struct store_cold *store_cold(const struct store *store, uint32_t slot);
+
+/* A set id that this store never gave before; its low BGF_SPI_SLOT_BITS are the slot. Main lcore. */
+uint64_t store_set_id_next(struct store *store, uint32_t slot);
+
+/* Seals a filled record with its checksum; whether a record's checksum is right. Main lcore. */
+void store_seal(struct store_cold *cold);
+int store_sealed(const struct store_cold *cold);
+
+/* Wipes keys and all else of a record but its generation and makes it FREE. Main lcore, when no worker can
+ * hold it any more. */
+void store_wipe(struct store *store, uint32_t slot);
 
 #endif

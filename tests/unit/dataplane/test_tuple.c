@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The outbound look-up against a naive model, and read while it changes.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <rte_eal.h>
+
+#include "tuple.h"
+
+enum { SETS = 2000, REFS = 2 * SETS };
+
+static struct sa_hot *hot;
+static struct tuple_table *table;
+static uint64_t random_state = 88172645463325252u;
+
+static uint32_t random_below(uint32_t limit)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (uint32_t)(random_state >> 32) % limit;
+}
+
+/* The key of an SA: few values a field, so that keys differ in one field only. */
+static struct tuple_key key_of(uint32_t ref)
+{
+	uint32_t n = ref >> 1;
+	struct tuple_key k = {.served = (uint16_t)(n % 2),
+			      .port_local = (uint16_t)(6060 + (ref & 1)),
+			      .port_ue = (uint16_t)(5000 + n / 2 % 50),
+			      .ipv6 = n / 100 % 2};
+	k.ue[k.ipv6 ? 15 : 3] = (uint8_t)(n / 200);
+	return k;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	hot = aligned_alloc(64, SETS * sizeof(*hot));
+	memset(hot, 0, SETS * sizeof(*hot));
+	for (uint32_t ref = 0; ref < REFS; ref++) {
+		struct tuple_key k = key_of(ref);
+		struct sa_hot *h = &hot[ref >> 1];
+		memcpy(h->shared.ue, k.ue, sizeof(k.ue));
+		h->shared.served = k.served;
+		h->shared.flags = k.ipv6 ? SA_IPV6 : 0;
+		h->out[ref & 1].port_local = k.port_local;
+		h->out[ref & 1].port_ue = k.port_ue;
+	}
+	table = tuple_table_new(hot, SETS, 0);
+	return table == NULL;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	tuple_table_free(table);
+	free(hot);
+	return 0;
+}
+
+static void agrees_with_a_naive_model(void **state)
+{
+	(void)state;
+	static uint8_t in[REFS];
+
+	memset(in, 0, sizeof(in));
+	for (unsigned turn = 0; turn < 400000; turn++) {
+		/* phases fill it up and empty it, so that chains grow and shrink */
+		bool filling = turn / 40000 % 2 == 0;
+		uint32_t ref = random_below(REFS);
+		struct tuple_key k = key_of(ref);
+		assert_int_equal(tuple_find(table, &k), in[ref] ? ref : TUPLE_NONE);
+		if (random_below(8) < (filling ? 7 : 1)) {
+			assert_int_equal(tuple_add(table, &k, ref), in[ref] ? -EEXIST : 0);
+			in[ref] = 1;
+		} else {
+			assert_int_equal(tuple_remove(table, &k, ref), in[ref] ? 0 : -ENOENT);
+			in[ref] = 0;
+		}
+	}
+	for (uint32_t from = 0; from + TUPLE_BURST <= REFS; from += TUPLE_BURST) {
+		struct tuple_key keys[TUPLE_BURST];
+		uint32_t found[TUPLE_BURST];
+		for (uint32_t i = 0; i < TUPLE_BURST; i++)
+			keys[i] = key_of(from + i);
+		tuple_find_bulk(table, keys, TUPLE_BURST, found);
+		for (uint32_t i = 0; i < TUPLE_BURST; i++)
+			assert_int_equal(found[i], in[from + i] ? from + i : TUPLE_NONE);
+	}
+}
+
+static void is_never_full_below_capacity(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 5; round++) {
+		for (uint32_t ref = 0; ref < REFS; ref++) {
+			struct tuple_key k = key_of(ref);
+			assert_int_equal(tuple_add(table, &k, ref), 0);
+		}
+		for (uint32_t ref = 0; ref < REFS; ref++) {
+			struct tuple_key k = key_of((ref * 7919) % REFS);
+			assert_int_equal(tuple_remove(table, &k, ref * 7919 % REFS), 0);
+		}
+	}
+}
+
+/* Rule 6: a set that replaces another on the same ports takes over its tuple at once. */
+static void rule_6_a_tuple_moves_to_the_new_set(void **state)
+{
+	(void)state;
+	struct tuple_key k = key_of(2);
+
+	memcpy(&hot[1000], &hot[1], sizeof(hot[1])); /* the new set, with the ports of the old */
+	assert_int_equal(tuple_replace(table, &k, tuple_ref(1000, 0)), -ENOENT);
+	assert_int_equal(tuple_add(table, &k, 2), 0);
+	assert_int_equal(tuple_add(table, &k, tuple_ref(1000, 0)), -EEXIST);
+	assert_int_equal(tuple_replace(table, &k, tuple_ref(1000, 0)), 0);
+	assert_int_equal(tuple_find(table, &k), tuple_ref(1000, 0));
+	assert_int_equal(tuple_remove(table, &k, 2), -ENOENT);
+	assert_int_equal(tuple_remove(table, &k, tuple_ref(1000, 0)), 0);
+	assert_int_equal(tuple_find(table, &k), TUPLE_NONE);
+}
+
+static struct {
+	int stop;
+	uint64_t looked, wrong;
+} reader;
+
+/* Refs that are multiples of 4 stay in the table: they must be found at every moment. */
+static void *read_steady(void *arg)
+{
+	(void)arg;
+	uint32_t at = 0;
+
+	while (!__atomic_load_n(&reader.stop, __ATOMIC_ACQUIRE)) {
+		struct tuple_key keys[TUPLE_BURST];
+		uint32_t found[TUPLE_BURST];
+		for (uint32_t i = 0; i < TUPLE_BURST; i++)
+			keys[i] = key_of((at + 4 * i) % REFS);
+		tuple_find_bulk(table, keys, TUPLE_BURST, found);
+		for (uint32_t i = 0; i < TUPLE_BURST; i++)
+			reader.wrong += found[i] != (at + 4 * i) % REFS;
+		__atomic_fetch_add(&reader.looked, TUPLE_BURST, __ATOMIC_RELAXED);
+		at = (at + 4 * TUPLE_BURST) % REFS;
+	}
+	return NULL;
+}
+
+static void a_reader_never_misses_what_stays(void **state)
+{
+	(void)state;
+	static uint8_t in[REFS];
+	pthread_t thread;
+
+	memset(in, 0, sizeof(in));
+	for (uint32_t ref = 0; ref < REFS; ref++) {
+		struct tuple_key k = key_of(ref);
+		assert_int_equal(tuple_add(table, &k, ref), 0);
+		in[ref] = 1;
+	}
+	reader.stop = 0, reader.looked = 0, reader.wrong = 0;
+	assert_int_equal(pthread_create(&thread, NULL, read_steady, NULL), 0);
+	for (unsigned turn = 0;
+	     turn < 2000000 && (turn < 300000 || __atomic_load_n(&reader.looked, __ATOMIC_RELAXED) < 500000);
+	     turn++) {
+		uint32_t ref = random_below(REFS);
+		struct tuple_key k = key_of(ref);
+		if (ref % 4 == 0)
+			continue;
+		assert_int_equal(in[ref] ? tuple_remove(table, &k, ref) : tuple_add(table, &k, ref), 0);
+		in[ref] ^= 1;
+	}
+	__atomic_store_n(&reader.stop, 1, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	assert_true(reader.looked > 0);
+	assert_int_equal(reader.wrong, 0);
+}
+
+int main(void)
+{
+	static char prefix[32];
+	snprintf(prefix, sizeof(prefix), "--file-prefix=tuple%d", getpid());
+	char *args[] = {"test_tuple",	  "--no-huge",	       "-m",   "64", "--no-pci", "--no-shconf",
+			"--no-telemetry", "--log-level=error", prefix, NULL};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(agrees_with_a_naive_model, setup, teardown),
+		cmocka_unit_test_setup_teardown(is_never_full_below_capacity, setup, teardown),
+		cmocka_unit_test_setup_teardown(rule_6_a_tuple_moves_to_the_new_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reader_never_misses_what_stays, setup, teardown),
+	};
+
+	if (rte_eal_init(9, args) < 0)
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
