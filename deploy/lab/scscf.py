@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A small S-CSCF (with its HSS): challenges with AKAv1-MD5, checks the answer, keeps registrations, answers the
+UE's requests and sends requests of its own to it. UDP, a thread of the program that uses it.
+"""
+import json
+import os
+import queue
+import socket
+import threading
+import time
+
+from .milenage import REALM, SQN_STEP, digest_response, subscriber
+from .netns import CORE4, LabError, inside
+from .sip import Message, bracket, parameters, uri_address, via_address
+
+PORT = 5070
+TRANSPORT_T1_S = 0.5
+
+
+class Registration:
+    """What the S-CSCF knows of one subscriber."""
+
+    def __init__(self, number):
+        self.subscriber = subscriber(number)
+        self.sqn = SQN_STEP
+        self.challenge = None  # (nonce, vector) that waits for its answer
+        self.contact = None
+        self.path = []
+        self.until = 0.0
+
+    def registered(self):
+        return self.contact is not None and time.time() < self.until
+
+
+class Scscf:
+    """Serves subscribers 1 to `subscribers`. The knobs may be turned while it runs:
+
+    challenge_again   also a REGISTER that came protected is challenged
+    mute              no answer to anything
+    expires_max       the longest registration, s
+    """
+
+    def __init__(self, lab, folder, subscribers=4, address=CORE4):
+        self.challenge_again, self.mute, self.expires_max = False, False, 600000
+        self.address = address
+        self.registrations = {reg.subscriber.impi: reg for reg in map(Registration, range(1, subscribers + 1))}
+        self.requests = []  # what came, oldest first; tests look at it
+        self._answers = {}  # of retransmitted requests, by branch and method
+        self._waiting = {}  # queues of responses to requests of our own, by branch
+        self._log = open(os.path.join(folder, "scscf.log"), "a", encoding="utf-8", buffering=1)
+        with inside(lab.core):
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((address, PORT))
+        self._ended = False
+        self._thread = threading.Thread(target=self._serve, name="scscf", daemon=True)
+        self._thread.start()
+        lab.on_close(self.close)
+
+    def close(self):
+        if not self._ended:
+            self._ended = True
+            self._socket.sendto(b"", (self.address, PORT))
+            self._thread.join(2)
+            self._socket.close()
+            self._log.close()
+
+    def seen(self, method=None, since=0):
+        """Requests that came, from the since-th on, of a method."""
+        return [request for request in self.requests[since:] if method in (None, request.method)]
+
+    def originate(self, impi, method="MESSAGE", body="hello from the network", timeout=8, headers=()):
+        """Sends a request to the registered contact along its Path and returns the final response."""
+        registration = self.registrations[impi]
+        if not registration.registered():
+            raise LabError(f"{impi} is not registered at the S-CSCF")
+        branch = "z9hG4bK" + os.urandom(8).hex()
+        request = Message(f"{method} {registration.contact} SIP/2.0", [
+            ("Via", f"SIP/2.0/UDP {bracket(self.address)}:{PORT};branch={branch}"), ("Max-Forwards", "69"),
+            *(("Route", hop) for hop in registration.path),
+            ("From", f"<sip:network@{REALM}>;tag={os.urandom(4).hex()}"),
+            ("To", f"<{registration.subscriber.impu}>"), ("Call-ID", os.urandom(8).hex()),
+            ("CSeq", f"1 {method}"), *headers, *([("Content-Type", "text/plain")] if body else [])], body)
+        host, port = uri_address(registration.path[0]) if registration.path else uri_address(registration.contact)
+        return self._transact(request, branch, (host, port), timeout)
+
+    # How it works
+
+    def _transact(self, request, branch, peer, timeout):
+        answers = self._waiting[branch] = queue.Queue()
+        deadline, wait = time.monotonic() + timeout, TRANSPORT_T1_S
+        try:
+            while time.monotonic() < deadline:
+                self._send(request, peer)
+                try:
+                    while (answer := answers.get(timeout=wait)).status < 200:
+                        wait = timeout
+                    return answer
+                except queue.Empty:
+                    wait *= 2
+            raise LabError(f"no answer to {request.start} within {timeout} s")
+        finally:
+            del self._waiting[branch]
+
+    def _serve(self):
+        while not self._ended:
+            data, peer = self._socket.recvfrom(65535)
+            if not data.strip():
+                continue
+            message = Message.parse(data)
+            self._note("<", message)
+            if message.status:
+                if message.branch in self._waiting:
+                    self._waiting[message.branch].put(message)
+            elif not self.mute and message.method != "ACK":
+                self._answer(message)
+
+    def _answer(self, request):
+        key = (request.branch, request.method)
+        if key not in self._answers:
+            self.requests.append(request)
+            handler = self._register if request.method == "REGISTER" else self._other
+            self._answers[key] = handler(request)
+        self._send(self._answers[key], via_address(request.get("Via")))
+
+    def _send(self, message, peer):
+        self._note(">", message)
+        self._socket.sendto(message.encode(), peer)
+
+    def _note(self, direction, message):
+        self._log.write(json.dumps({
+            "time": round(time.time(), 3), "direction": direction, "start": message.start, "cseq": message.get("CSeq"),
+            "integrity-protected": parameters(message.get("Authorization")).get("integrity-protected")}) + "\n")
+
+    @staticmethod
+    def _other(request):
+        return request.reply(200, "OK")
+
+    def _register(self, request):
+        auth = parameters(request.get("Authorization"))
+        registration = self.registrations.get(auth.get("username"))
+        if registration is None:
+            return request.reply(403, "Forbidden")
+        if auth.get("auts") and registration.challenge:
+            return self._resynchronise(request, registration, auth)
+        protected = auth.get("integrity-protected") == "yes"
+        if protected and auth.get("response") and registration.challenge:
+            return self._check(request, registration, auth)
+        if protected and registration.registered() and not self.challenge_again:
+            return self._accept(request, registration)
+        return self._challenge(request, registration)
+
+    @staticmethod
+    def _challenge(request, registration):
+        registration.sqn += SQN_STEP
+        registration.challenge = nonce, vector = registration.subscriber.challenge(registration.sqn)
+        return request.reply(401, "Unauthorized", [(
+            "WWW-Authenticate", f'Digest realm="{REALM}", nonce="{nonce}", algorithm=AKAv1-MD5, qop="auth", '
+            f'ik="{vector.ik.hex()}", ck="{vector.ck.hex()}"')])
+
+    def _resynchronise(self, request, registration, auth):
+        sqn = registration.subscriber.resynchronise(registration.challenge[0], auth["auts"])
+        if sqn is None:
+            return request.reply(403, "Forbidden")
+        registration.sqn = sqn
+        return self._challenge(request, registration)
+
+    def _check(self, request, registration, auth):
+        nonce, vector = registration.challenge
+        if auth.get("nonce") != nonce:
+            if registration.registered() and not self.challenge_again:
+                return self._accept(request, registration)
+            return self._challenge(request, registration)
+        registration.challenge = None
+        wanted = digest_response(auth["username"], vector.res, "REGISTER", auth.get("uri", ""), nonce,
+                                 auth.get("nc"), auth.get("cnonce"), auth.get("qop"))
+        if auth["response"] != wanted:
+            return request.reply(403, "Forbidden")
+        return self._accept(request, registration)
+
+    def _accept(self, request, registration):
+        contact = request.get("Contact")
+        asked = parameters(contact.partition(">")[2]).get("expires") or request.get("Expires") or "3600"
+        expires = min(int(asked), self.expires_max)
+        uri = contact.partition("<")[2].partition(">")[0]
+        registration.contact = uri if expires else None
+        registration.path = request.all("Path")
+        registration.until = time.time() + expires
+        kept = [("Contact", f"<{uri}>;expires={expires}")] if expires else []
+        return request.reply(200, "OK", kept + [("Path", path) for path in registration.path] + [
+            ("Service-Route", f"<sip:{bracket(self.address)}:{PORT};lr>"),
+            ("P-Associated-URI", f"<{registration.subscriber.impu}>")])

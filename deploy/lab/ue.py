@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An IMS UE: AKAv1-MD5, sec-agree (RFC 3329) and TS 33.203's four SAs in the kernel it runs on.
+
+It runs inside the phone's guest, whose kernel does the ESP; what it returns crosses the control link as JSON.
+"""
+import os
+import queue
+import random
+import selectors
+import socket
+import subprocess
+import threading
+import time
+
+from .milenage import REALM, digest_response, subscriber
+from .sip import Message, bracket, parameters, split_stream, via_address
+
+ANSWER_WAIT_S = 12
+RESEND_S = 1.0
+
+
+class Sas:
+    """One set of four SAs in this kernel: rule 1 as the UE sees it. The reqid ties a policy's ports to its SA."""
+
+    def __init__(self, ue, pcscf, client, server, ik):
+        self.client, self.server, self.ik = client, server, ik
+        self.ue, self.pcscf = ue, pcscf
+        port_uc, port_us, port_pc, port_ps = (int(p) for p in (
+            client["port-c"], client["port-s"], server["port-c"], server["port-s"]))
+        self.flows = (  # source, destination, their ports, SPI, direction
+            (ue, pcscf, port_uc, port_ps, server["spi-s"], "out"), (pcscf, ue, port_ps, port_uc, client["spi-c"], "in"),
+            (pcscf, ue, port_pc, port_us, client["spi-s"], "in"), (ue, pcscf, port_us, port_pc, server["spi-c"], "out"))
+
+    def install(self):
+        key, width = "0x" + self.ik.hex() + "00000000", 128 if ":" in self.ue else 32
+        lines = []
+        for source, destination, sport, dport, spi, direction in self.flows:
+            lines.append(f"xfrm state add src {source} dst {destination} proto esp spi {spi} reqid {spi} mode transport "
+                         f"replay-window 32 auth-trunc hmac(sha1) {key} 96 enc cipher_null \"\"")
+            lines += [f"xfrm policy add dir {direction} src {source}/{width} dst {destination}/{width} proto {proto} "
+                      f"sport {sport} dport {dport} tmpl src {source} dst {destination} proto esp mode transport "
+                      f"reqid {spi} level required" for proto in ("udp", "tcp")]
+        self._batch(lines)
+
+    def remove(self):
+        width, lines = 128 if ":" in self.ue else 32, []
+        for source, destination, sport, dport, spi, direction in self.flows:
+            lines.append(f"xfrm state delete src {source} dst {destination} proto esp spi {spi}")
+            lines += [f"xfrm policy delete dir {direction} src {source}/{width} dst {destination}/{width} "
+                      f"proto {proto} sport {sport} dport {dport}" for proto in ("udp", "tcp")]
+        self._batch(lines, force=True)
+
+    @staticmethod
+    def _batch(lines, force=False):
+        subprocess.run(["ip", *(["-force"] if force else []), "-batch", "-"], input="\n".join(lines), text=True,
+                       check=not force, capture_output=True)
+
+
+class Ue:
+    """One subscriber on one address. Every call that sends waits for the final response and returns
+    {"status": ..., "text": the whole response}; status 0 is 'no answer'."""
+
+    def __init__(self, number, address, pcscf, transport="udp", port_uc=5062, port_us=5064, wait=ANSWER_WAIT_S):
+        self.subscriber = subscriber(number)
+        self.address, self.pcscf, self.transport, self.wait = address, pcscf, transport, wait
+        self.port_uc, self.port_us = port_uc, port_us
+        self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.highest_sqn = 0
+        self.call_id, self.cseq = os.urandom(8).hex(), 0
+        self.sas = None         # the set in use
+        self.challenge = None   # (nonce, vector, Security-Server) of the last 401
+        self.auth = None        # (nonce, response, ...) as last answered: repeated in a re-REGISTER
+        self.route = None       # Service-Route of the last 200 OK
+        self.requests = []      # what came from the network
+        self._proposal = None   # parameters of our Security-Client
+        self._answers = {}
+        self._selector = selectors.DefaultSelector()
+        self._streams = {}      # bytes that came, by TCP connection
+        self._connection = None  # ours: port_uc to port_ps
+        self._udp_client = self._listen(socket.SOCK_DGRAM, port_uc)
+        self._udp_server = self._listen(socket.SOCK_DGRAM, port_us)
+        self._tcp_server = self._listen(socket.SOCK_STREAM, port_us)
+        self._closed = False
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    # What the lab calls
+
+    def initial(self, expires=3600, client=None, headers=(), authorization=None):
+        """REGISTER in the clear. A challenge is kept for install() and answer(); one with an SQN that is not fresh
+        is answered by a resynchronisation, and the challenge after that one is kept."""
+        self._proposal = self._propose(new_ports=False) if client is None else parameters(client)
+        auth = authorization or self._digest_empty()
+        answer = self._send_clear(self._register(expires, 5060, auth, client, headers))
+        nonce = self._take_challenge(answer)
+        if nonce and not authorization and self.challenge[1] <= self.highest_sqn:
+            auts = self.subscriber.auts(nonce, self.highest_sqn)
+            auth = self._digest(nonce, b"", f', auts="{auts}"')
+            answer = self._send_clear(self._register(expires, 5060, auth, client, headers))
+            self._take_challenge(answer)
+            return answer | {"resynchronised": True}
+        return answer
+
+    def install(self):
+        """The challenge's four SAs go into the kernel."""
+        _nonce, sqn, vector, server = self.challenge
+        self.highest_sqn = max(self.highest_sqn, sqn)
+        self.sas = Sas(self.address, self.pcscf, self._proposal, parameters(server), vector.ik)
+        self.sas.install()
+
+    def answer(self, expires=3600, wrong=False, verify=None, client=None):
+        """REGISTER with the answer to the challenge, protected. wrong: a RES that is not right; verify, client:
+        other texts than those agreed for Security-Verify and Security-Client."""
+        nonce, _sqn, vector, server = self.challenge
+        self.auth = self._digest(nonce, bytes(8) if wrong else vector.res)
+        return self._register_protected(expires, self.auth, verify or server, client or self._text(self._proposal))
+
+    def register(self, expires=3600):
+        """The whole registration; the response to its last REGISTER."""
+        answer = self.initial(expires)
+        if answer["status"] != 401:
+            return answer
+        self.install()
+        return self.answer(expires)
+
+    def reregister(self, expires=3600):
+        """REGISTER on the set in use. A challenge is answered on a new set (rule 7: other port_uc)."""
+        self._proposal = self._propose(new_ports=True)
+        answer = self._register_protected(expires, self.auth, self._text(self.sas.server), self._text(self._proposal))
+        if self._take_challenge(answer):
+            self._change_client_port()
+            self.install()
+            return self.answer(expires) | {"challenged": True}
+        return answer
+
+    def deregister(self):
+        return self.reregister(expires=0)
+
+    def request(self, method="MESSAGE", uri=None, body="hello from the phone", headers=()):
+        """A protected request along the Service-Route, to the subscriber's own identity unless told otherwise."""
+        self.cseq += 1
+        uri = uri or self.subscriber.impu
+        routes = [f"<sip:{bracket(self.pcscf)}:{self.sas.server['port-s']};lr{self._uri_transport()}>"]
+        routes += [self.route] if self.route else []
+        request = Message(f"{method} {uri} SIP/2.0", [
+            self._via(self.port_us), ("Max-Forwards", "70"), *(("Route", route) for route in routes),
+            ("From", f"<{self.subscriber.impu}>;tag={self.call_id}"), ("To", f"<{uri}>"), ("Call-ID", self.call_id),
+            ("CSeq", f"{self.cseq} {method}"), ("Require", "sec-agree"), ("Proxy-Require", "sec-agree"),
+            ("Security-Verify", self._text(self.sas.server)), *headers, ("Content-Type", "text/plain")], body)
+        return self._transact(request)
+
+    def received(self):
+        """The requests that came from the network so far: method, text, transport and the source port."""
+        return self.requests
+
+    def state(self):
+        """Addresses, ports, SPIs and the key, for who attacks this UE or checks a capture."""
+        sas = self.sas
+        return {"address": self.address, "pcscf": self.pcscf, "impi": self.subscriber.impi, "ik": sas and sas.ik.hex(),
+                "client": sas and sas.client, "server": sas and sas.server}
+
+    def forget(self):
+        """The phone loses its SAs, as one that rebooted."""
+        if self.sas:
+            self.sas.remove()
+        self.sas, self.route = None, None
+        self._hang_up()
+
+    def close(self):
+        self._closed = True
+        self.forget()
+        for listening in (self._udp_client, self._udp_server, self._tcp_server):
+            self._selector.unregister(listening)
+            listening.close()
+
+    def set_sqn(self, sqn):
+        """As if this SQN had been seen: lower challenges are answered with `auts`."""
+        self.highest_sqn = sqn
+
+    # Messages
+
+    def _text(self, proposal):
+        return "ipsec-3gpp; " + "; ".join(f"{name}={value}" for name, value in proposal.items())
+
+    def _propose(self, new_ports):
+        port_uc = self.port_uc + (10 if new_ports else 0)
+        return {"alg": "hmac-sha-1-96", "ealg": "null", "prot": "esp", "mod": "trans",
+                "spi-c": str(random.randint(256, 2**32 - 1)), "spi-s": str(random.randint(256, 2**32 - 1)),
+                "port-c": str(port_uc), "port-s": str(self.port_us)}
+
+    def _digest_empty(self):
+        return (f'Digest username="{self.subscriber.impi}", realm="{REALM}", nonce="", uri="sip:{REALM}", '
+                'response=""')
+
+    def _digest(self, nonce, password, more=""):
+        response = digest_response(self.subscriber.impi, password, "REGISTER", f"sip:{REALM}", nonce, "00000001",
+                                   "6f6e6365", "auth")
+        return (f'Digest username="{self.subscriber.impi}", realm="{REALM}", nonce="{nonce}", uri="sip:{REALM}", '
+                f'response="{response}", algorithm=AKAv1-MD5, qop=auth, nc=00000001, cnonce="6f6e6365"{more}')
+
+    def _uri_transport(self):
+        return ";transport=tcp" if self.transport == "tcp" else ""
+
+    def _via(self, port):
+        return ("Via", f"SIP/2.0/{self.transport.upper()} {bracket(self.address)}:{port};"
+                       f"branch=z9hG4bK{os.urandom(8).hex()}")
+
+    def _register(self, expires, via_port, authorization, client, headers):
+        self.cseq += 1
+        impu = self.subscriber.impu
+        user = impu.partition(":")[2].partition("@")[0]
+        return Message(f"REGISTER sip:{REALM} SIP/2.0", [
+            self._via(via_port), ("Max-Forwards", "70"), ("From", f"<{impu}>;tag={self.call_id}"), ("To", f"<{impu}>"),
+            ("Call-ID", self.call_id), ("CSeq", f"{self.cseq} REGISTER"),
+            ("Contact", f"<sip:{user}@{bracket(self.address)}:{self.port_us}{self._uri_transport()}>;expires={expires}"),
+            ("Authorization", authorization), ("Require", "sec-agree"), ("Proxy-Require", "sec-agree"),
+            ("Supported", "path"), ("Security-Client", client or self._text(self._proposal)), *headers])
+
+    def _register_protected(self, expires, auth, verify, client):
+        message = self._register(expires, self.port_us, auth, client, [("Security-Verify", verify)])
+        answer = self._transact(message)
+        if answer["status"] == 200:
+            self.route = Message.parse(answer["text"].encode()).get("Service-Route") or self.route
+        return answer
+
+    def _take_challenge(self, answer):
+        """Keeps a 401's challenge. The nonce; None for any other response."""
+        if answer["status"] != 401:
+            return None
+        response = Message.parse(answer["text"].encode())
+        nonce = parameters(response.get("WWW-Authenticate"))["nonce"]
+        sqn, vector = self.subscriber.answer(nonce)
+        self.challenge = nonce, sqn, vector, response.get("Security-Server")
+        return nonce
+
+    # Sockets
+
+    def _listen(self, kind, port):
+        listening = self._bound(kind, port)
+        if kind == socket.SOCK_STREAM:
+            listening.listen()
+        self._selector.register(listening, selectors.EVENT_READ)
+        return listening
+
+    def _bound(self, kind, port):
+        bound = socket.socket(self.family, kind)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((self.address, port))
+        return bound
+
+    def _change_client_port(self):
+        """After a re-authentication new requests leave from the new port_uc."""
+        self.port_uc = int(self._proposal["port-c"])
+        self._hang_up()
+        self._selector.unregister(self._udp_client)
+        self._udp_client.close()
+        self._udp_client = self._listen(socket.SOCK_DGRAM, self.port_uc)
+
+    def _send_clear(self, message):
+        """Sends to the unprotected port and waits for the response on the same socket."""
+        self._answers[message.branch] = answers = queue.Queue()
+        connection = self._bound(*((socket.SOCK_DGRAM, 5060) if self.transport == "udp" else (socket.SOCK_STREAM, 0)))
+        try:
+            connection.settimeout(self.wait)
+            connection.connect((self.pcscf, 5060))
+            self._register_connection(connection)
+            return self._await(message, connection.sendall, answers)
+        except OSError as error:
+            return {"status": 0, "text": f"{error}"}
+        finally:
+            self._drop_connection(connection)
+
+    def _transact(self, message):
+        """Sends on the protected pair (port_uc, port_ps) and waits for the response."""
+        self._answers[message.branch] = answers = queue.Queue()
+        peer = (self.pcscf, int(self.sas.server["port-s"]))
+        try:
+            if self.transport == "udp":
+                return self._await(message, lambda data: self._udp_client.sendto(data, peer), answers)
+            if self._connection is None:
+                connection = self._bound(socket.SOCK_STREAM, self.port_uc)
+                connection.settimeout(self.wait)
+                connection.connect(peer)
+                self._register_connection(connection)
+                self._connection = connection
+            return self._await(message, self._connection.sendall, answers)
+        except OSError as error:
+            self._hang_up()
+            return {"status": 0, "text": f"{error}"}
+
+    def _await(self, message, send, answers):
+        """Sends, over UDP again and again, until the final response; status 0 when none comes."""
+        begin, wait = time.monotonic(), RESEND_S
+        while (left := begin + self.wait - time.monotonic()) > 0:
+            if wait == RESEND_S or self.transport == "udp":
+                send(message.encode())
+            try:
+                while True:
+                    text, source_port = answers.get(timeout=min(wait, left))
+                    status = int(text.split()[1])
+                    if status >= 200:
+                        return {"status": status, "text": text, "source_port": source_port,
+                                "ms": round((time.monotonic() - begin) * 1000)}
+            except queue.Empty:
+                wait *= 2
+        return {"status": 0, "text": "no answer"}
+
+    def _register_connection(self, connection):
+        self._streams[connection] = b""
+        self._selector.register(connection, selectors.EVENT_READ)
+
+    def _drop_connection(self, connection):
+        if self._streams.pop(connection, None) is not None:
+            self._selector.unregister(connection)
+        connection.close()
+
+    def _hang_up(self):
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            self._drop_connection(connection)
+
+    def _receive(self):
+        while not self._closed:
+            for key, _events in self._selector.select(0.2):
+                try:
+                    self._ready(key.fileobj)
+                except (OSError, ValueError):  # closed meanwhile
+                    if key.fileobj in self._streams:
+                        self._lost(key.fileobj)
+
+    def _ready(self, ready):
+        if ready is self._tcp_server:
+            self._register_connection(ready.accept()[0])
+        elif ready in self._streams and ready.type == socket.SOCK_STREAM:
+            if not (data := ready.recv(65536)):
+                return self._lost(ready)
+            messages, self._streams[ready] = split_stream(self._streams[ready] + data)
+            for message in messages:
+                self._take(message, ready.getpeername()[1], ready.sendall)
+        else:
+            data, source = ready.recvfrom(65535)
+            if data.strip():
+                self._take(Message.parse(data), source[1], None)
+        return None
+
+    def _lost(self, connection):
+        if connection is self._connection:
+            self._connection = None
+        self._drop_connection(connection)
+
+    def _take(self, message, source_port, back):
+        if message.status:
+            if message.branch in self._answers:
+                self._answers[message.branch].put((message.encode().decode(), source_port))
+            return
+        self.requests.append({"method": message.method, "text": message.encode().decode(), "source_port": source_port,
+                              "transport": "tcp" if back else "udp"})
+        answer = message.reply(200, "OK").encode()
+        if back:
+            back(answer)
+        else:  # rule 1: over UDP everything the UE sends goes from port_uc, to where the Via points
+            self._udp_client.sendto(answer, via_address(message.get("Via")))
