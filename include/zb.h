@@ -10,7 +10,9 @@
  * Errors: calls return 0 or a negative errno and fill `struct zb_error` where the caller gave one:
  *   -EREMOTEIO  the gateway answered with a cause (error.cause, error.attribute, error.text)
  *   -ETIMEDOUT  no answer within the wait: it may have been carried out; repeat with the same reference
- *   -ENOTCONN   not connected; the next call, or zb_process, tries again
+ *   -ENOTCONN   not connected, or the connection broke under the request twice: it may have been carried out;
+ *               the next call, or zb_process, connects again
+ *   -EPROTO     what the gateway sends cannot be read
  *   -EINVAL     an argument; error.text says which
  * The library never logs, never blocks beyond the wait, never raises SIGPIPE, and wipes keys from its
  * buffers.
@@ -44,7 +46,8 @@ struct zb_options {
 	const char *name;     /* the P-CSCF's name, 1 to BGF_PEER_NAME_MAX octets of [A-Za-z0-9._-] */
 	uint64_t instance_id; /* new at each start of the P-CSCF, the same in all its processes; not 0 */
 	enum zb_role role;
-	int wait_ms; /* how long a call may take; 0: ZB_DEFAULT_WAIT_MS */
+	int wait_ms;	    /* how long a call may take; 0: ZB_DEFAULT_WAIT_MS */
+	int release_former; /* not 0: this new instance releases every set of the former; 0: it keeps them */
 };
 
 struct zb_error {
@@ -125,7 +128,7 @@ struct zb_gateway {
 /* Makes an association. Does not fail because the gateway is away: connecting happens in the first call and
  * again whenever needed. *ret is the caller's, to be ended with zb_close. -EINVAL, -ENOMEM. */
 int zb_open(const struct zb_options *options, struct zb **ret, struct zb_error *ret_error);
-/* Says BYE where it can (bounded by the wait) and frees. NULL is fine. */
+/* Says BYE where it can (bounded by the wait) and frees; in a child only frees. NULL is fine. */
 void zb_close(struct zb *zb);
 
 /* Connects now if need be and tells who answers. */
@@ -181,6 +184,7 @@ struct zb_port {
 	char device[64], tap[16];
 	uint64_t rx_packets, tx_packets, rx_missed, rx_errors, tx_errors;
 };
+/* Ports and peers come in one answer: -ENOSPC, with `room` rows filled, if there are more. */
 int zb_ports(struct zb *zb, struct zb_port *rows, size_t room, size_t *ret_count, struct zb_error *ret_error);
 
 struct zb_peer {
@@ -191,7 +195,9 @@ struct zb_peer {
 };
 int zb_peers(struct zb *zb, struct zb_peer *rows, size_t room, size_t *ret_count, struct zb_error *ret_error);
 
-/* Which events this association wants: ZB_EVENT_BIT(kind) | ...; repeated by itself after a reconnect. */
+/* Which events this association wants: ZB_EVENT_BIT(kind) | ...; repeated by itself after a reconnect.
+ * Remembered, and asked for once there is a connection, also when the call fails for another reason than
+ * -EREMOTEIO. After a reconnect ZB_EVENT_GAP tells that events may have been lost. */
 int zb_subscribe(struct zb *zb, uint32_t events, struct zb_error *ret_error);
 
 /* For a loop of one's own: the descriptor to poll for reading (it changes with a reconnect: ask each time; -1

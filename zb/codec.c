@@ -65,10 +65,12 @@ static uint16_t cause_of_bad_value(unsigned attr)
 
 /* --- encode --- */
 
-static void frame_fail(struct zb_frame *f, int error)
+static void frame_fail(struct zb_frame *f, unsigned attr)
 {
-	if (f->error == 0)
-		f->error = error;
+	if (f->error != 0)
+		return;
+	f->error = -EINVAL;
+	f->error_attr = (uint16_t)attr;
 }
 
 void zb_frame_begin(struct zb_frame *f, void *buffer, size_t room, enum zb_message type, uint16_t flags,
@@ -138,7 +140,7 @@ static void put(struct zb_frame *f, enum zb_attribute attr, const void *value, s
 
 	if (!frame_scope(f, &scope) || zb_scope_use(&scope, attr) == ZB_USE_NONE ||
 	    !value_is_good(zb_attr_row(attr), value, length)) {
-		frame_fail(f, -EINVAL);
+		frame_fail(f, attr);
 		return;
 	}
 	wire_write(&f->w, (uint16_t)attr | f->mandatory, 2);
@@ -154,7 +156,7 @@ void zb_put_number(struct zb_frame *f, enum zb_attribute attr, uint64_t value)
 
 	wire_write(&w, value, 8);
 	if (width == 0 || (width < 8 && value >> (8 * width) != 0))
-		frame_fail(f, -EINVAL);
+		frame_fail(f, attr);
 	else
 		put(f, attr, octets + 8 - width, width);
 }
@@ -162,7 +164,7 @@ void zb_put_number(struct zb_frame *f, enum zb_attribute attr, uint64_t value)
 void zb_put_string(struct zb_frame *f, enum zb_attribute attr, const char *text)
 {
 	if (zb_attr_row(attr)->type != ZB_TYPE_STR)
-		frame_fail(f, -EINVAL);
+		frame_fail(f, attr);
 	else
 		put(f, attr, text, strlen(text));
 }
@@ -170,7 +172,7 @@ void zb_put_string(struct zb_frame *f, enum zb_attribute attr, const char *text)
 void zb_put_octets(struct zb_frame *f, enum zb_attribute attr, const void *octets, size_t length)
 {
 	if (zb_attr_row(attr)->type != ZB_TYPE_OCTETS)
-		frame_fail(f, -EINVAL);
+		frame_fail(f, attr);
 	else
 		put(f, attr, octets, length);
 }
@@ -178,7 +180,7 @@ void zb_put_octets(struct zb_frame *f, enum zb_attribute attr, const void *octet
 void zb_put_addr(struct zb_frame *f, enum zb_attribute attr, const struct bgf_addr *addr)
 {
 	if (zb_attr_row(attr)->type != ZB_TYPE_ADDR)
-		frame_fail(f, -EINVAL);
+		frame_fail(f, attr);
 	else
 		put(f, attr, addr->octet, bgf_addr_len(addr));
 }
@@ -189,7 +191,7 @@ void zb_group_begin(struct zb_frame *f, enum zb_attribute attr)
 
 	if (f->depth == ZB_GROUP_DEPTH || zb_attr_row(attr)->type != ZB_TYPE_GROUP ||
 	    !frame_scope(f, &scope) || zb_scope_use(&scope, attr) == ZB_USE_NONE) {
-		frame_fail(f, -EINVAL);
+		frame_fail(f, attr);
 		return;
 	}
 	wire_write(&f->w, (uint16_t)attr | f->mandatory, 2);
@@ -201,7 +203,7 @@ void zb_group_begin(struct zb_frame *f, enum zb_attribute attr)
 void zb_group_end(struct zb_frame *f)
 {
 	if (f->depth == 0) {
-		frame_fail(f, -EINVAL);
+		frame_fail(f, 0);
 		return;
 	}
 	f->depth--;
@@ -209,7 +211,7 @@ void zb_group_end(struct zb_frame *f)
 		return;
 	size_t length = f->w.used - f->group[f->depth];
 	if (length > zb_attr_row(f->group_attr[f->depth])->max)
-		frame_fail(f, -EINVAL);
+		frame_fail(f, f->group_attr[f->depth]);
 	else
 		wire_patch(&f->w, f->group[f->depth] - 2, length, 2);
 }
@@ -224,8 +226,8 @@ int zb_frame_finish(struct zb_frame *f)
 	struct zb_message_in check;
 	struct zb_fault fault;
 
-	if (f->error == 0 && f->depth != 0)
-		f->error = -EINVAL;
+	if (f->depth != 0)
+		frame_fail(f, f->group_attr[f->depth - 1]);
 	if (f->error != 0)
 		return f->error;
 	wire_patch(&f->w, LENGTH_AT, f->w.used, 4);
@@ -234,7 +236,9 @@ int zb_frame_finish(struct zb_frame *f)
 	/* Answers that refuse may name a message that does not exist. */
 	if (zb_message_parse(f->w.data, f->w.used, &check, &fault) < 0 &&
 	    fault.cause != ZB_CAUSE_UNKNOWN_MESSAGE)
-		return f->error = -EINVAL;
+		frame_fail(f, fault.attribute);
+	if (f->error != 0)
+		return f->error;
 	return (int)f->w.used;
 }
 

@@ -51,6 +51,7 @@ struct zb_frame {
 	size_t group[ZB_GROUP_DEPTH]; /* where each open group began */
 	uint16_t group_attr[ZB_GROUP_DEPTH];
 	int error;
+	uint16_t error_attr; /* that the error is about; 0: none in particular */
 };
 
 void zb_frame_begin(struct zb_frame *f, void *buffer, size_t room, enum zb_message type, uint16_t flags,

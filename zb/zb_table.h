@@ -40,10 +40,10 @@ enum { ZB_EVENT_FIRST = 64 };
 	X(EPOCH_LOST, 67, "event: the store is a new one, all sets are gone") \
 	X(GAP, 68, "event: events were lost")
 
-/* Attribute types: U8, U16, U32, U64 (big-endian, exact length), STR (UTF-8 without control characters, min to
- * max octets), OCTETS (min to max), ADDR (4 or 16 octets), GROUP (attributes; min, max: octets). For numbers,
- * min and max bound the value. SECRET values are never printed and are wiped.
- * X(NAME, number, type, min, max, secrecy, text) */
+/* Attribute types: U8, U16, U32, U64 (big-endian, exact length), STR (UTF-8 without control characters, min
+ * to max octets), OCTETS (min to max), ADDR (4 or 16 octets), GROUP (attributes; min, max: octets). For
+ * numbers, min and max bound the value. SECRET values are never printed and are wiped. X(NAME, number, type,
+ * min, max, secrecy, text) */
 #define ZB_ATTR_LIST(X)                                                                                \
 	X(CAUSE, 1, U16, 0, 65535, OPEN, "outcome of a request: 0 done, or a cause")                   \
 	X(BAD_ATTRIBUTE, 2, U16, 1, 32767, OPEN, "the attribute that the cause is about")              \
