@@ -7,6 +7,7 @@
 #define BGF_DP_PKT_H
 
 #include <assert.h>
+#include <stdalign.h>
 #include <rte_mbuf.h>
 #include <rte_mbuf_dyn.h>
 #include <stdint.h>
@@ -19,10 +20,12 @@ struct pkt {
 	uint8_t proto;	  /* IP protocol of the payload */
 	uint8_t ipv6;	  /* 0 or 1 */
 	uint8_t side;	  /* enum port_side it came from */
-	uint8_t exception; /* enum exception_kind */
-	uint8_t out_side;  /* enum port_side it leaves on; for EXCEPTION_NEIGHBOUR */
-	uint16_t mtu;	   /* EXCEPTION_TOO_BIG: the largest IP packet that would have fitted */
-	uint32_t seq;	   /* ESP sequence number, host order */
+	uint8_t exception;     /* enum exception_kind */
+	uint8_t out_side;      /* enum port_side it leaves on; for EXCEPTION_NEIGHBOUR */
+	uint16_t mtu;	       /* EXCEPTION_TOO_BIG: the largest IP packet that would have fitted */
+	uint32_t seq;	       /* ESP sequence number, host order */
+	uint8_t secured;       /* 1: came out of an SA, or went into one */
+	uint8_t dont_fragment; /* IPv4 DF, or IPv6 */
 };
 static_assert(sizeof(struct pkt) <= 24, "fits the dynamic field's room in an mbuf");
 

@@ -38,7 +38,7 @@ struct sa_in {
 	uint16_t port_ue, port_local;  /* network order, as in the packet: source, destination */
 	uint32_t top;		       /* highest good sequence number; 0: none yet */
 	uint32_t spare;
-	uint64_t window[2]; /* bit n: top - n was seen (bit 0 of window[0] is top) */
+	uint64_t window[2]; /* bit (seq mod 128), counted through both: seq was seen (replay.h) */
 	uint64_t packets, octets;
 	uint8_t spare2[16];
 };

@@ -87,6 +87,11 @@ struct worker {
 	uint64_t now;	    /* TSC at the begin of this turn */
 	volatile int *stop; /* set by the main lcore */
 
+	/* collected during a turn: freed, and sent to the main lcore, at once */
+	uint16_t dead_count, exception_count;
+	struct rte_mbuf *dead[WORKER_BURST];
+	struct rte_mbuf *exception[WORKER_BURST];
+
 	struct counters
 		counters[PORT_SIDES]; /* by the port that a packet came in on; tx by the one it leaves on */
 };

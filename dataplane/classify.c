@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "classify.h"
+
+#include <arpa/inet.h>
+#include <rte_prefetch.h>
+#include <string.h>
+
+#include "drop.h"
+#include "handoff.h"
+#include "nexthop.h"
+#include "pkt.h"
+#include "served.h"
+
+/* What a packet's verdict may be besides a drop reason. */
+enum way {
+	WAY_ESP = BGF_DROP_COUNT,
+	WAY_CLEAR,
+	WAY_KERNEL,
+	WAY_STRAY, /* to the kernel if for the port's own address, else dropped for the reason in pkt.ref */
+};
+
+/* One frame on its way through this stage. */
+struct look {
+	const struct worker *w;
+	const struct port *port;
+	const uint8_t *frame;
+	uint32_t length;
+	struct pkt *p;
+	struct ip_packet ip;
+};
+
+static int stray(struct look *l, enum bgf_drop reason)
+{
+	l->p->ref = reason;
+	return WAY_STRAY;
+}
+
+/* Ports on which routing protocols and BFD talk: BGP, RIP, RIPng, LDP, BFD (two), Babel. */
+static bool is_routing_port(uint16_t port)
+{
+	switch (ntohs(port)) {
+	case 179:
+	case 520:
+	case 521:
+	case 646:
+	case 3784:
+	case 3785:
+	case 6696:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What routers and neighbours say to each other: on link-local and group addresses nothing else is for us. */
+static bool is_link_protocol(const struct look *l)
+{
+	const uint8_t *l4 = l->frame + ETH_HEADER + l->ip.l3_len;
+
+	switch (l->ip.proto) {
+	case IP_ICMP:
+	case IP_IGMP:
+	case IP_ICMPV6:
+	case IP_EIGRP:
+	case IP_OSPF:
+	case IP_PIM:
+	case IP_VRRP:
+		return true;
+	case IP_UDP:
+	case IP_TCP:
+		return l4_sane(l4, l->ip.payload, l->ip.proto) &&
+		       (is_routing_port(l4_destination(l4)) || is_routing_port(l4_source(l4)));
+	default:
+		return false;
+	}
+}
+
+/* UDP and TCP that will be forwarded. */
+static int l4_verdict(const struct look *l, int way)
+{
+	const uint8_t *l4 = l->frame + ETH_HEADER + l->ip.l3_len;
+
+	if (!l4_sane(l4, l->ip.payload, l->ip.proto))
+		return BGF_DROP_L4_HEADER;
+	if (l->port->verify_l4 && !l4_checksum_good(&l->ip, l4))
+		return BGF_DROP_L4_CHECKSUM;
+	return way;
+}
+
+static bool has_ports(const struct look *l)
+{
+	return l->ip.proto == IP_UDP || l->ip.proto == IP_TCP;
+}
+
+static int from_access(struct look *l)
+{
+	l->p->served = served_find(l->w->served, l->ip.dst, l->ip.ipv6);
+	if (l->p->served == SERVED_NONE) /* the kernel would answer ESP with ICMP: no SA ever ends there */
+		return l->ip.proto == IP_ESP ? (int)BGF_DROP_UNKNOWN_SPI : stray(l, BGF_DROP_NOT_SERVED);
+	if (l->ip.ttl <= 1)
+		return BGF_DROP_TTL_EXPIRED;
+	if (l->ip.proto == IP_ESP)
+		return WAY_ESP;
+	return has_ports(l) ? l4_verdict(l, WAY_CLEAR) : WAY_CLEAR;
+}
+
+static int from_core(struct look *l)
+{
+	l->p->served = served_find(l->w->served, l->ip.src, l->ip.ipv6);
+	if (l->p->served == SERVED_NONE)
+		return stray(l, BGF_DROP_SOURCE_NOT_SERVED);
+	if (!has_ports(l))
+		return stray(l, BGF_DROP_CLEAR_PROTOCOL);
+	if (l->ip.ttl <= 1)
+		return BGF_DROP_TTL_EXPIRED;
+	const int verdict = l4_verdict(l, WAY_ESP);
+	if (verdict != WAY_ESP)
+		return verdict;
+	const uint16_t port = l4_source(l->frame + ETH_HEADER + l->ip.l3_len);
+	return served_unprotected(&l->w->served->entry[l->p->served], port) ? WAY_CLEAR : WAY_ESP;
+}
+
+/* To a group, or to a neighbour's link-local address: never forwarded. */
+static int link_verdict(const struct look *l)
+{
+	const enum ip_scope source = ip_scope(l->ip.src, l->ip.ipv6);
+
+	if (source == IP_GROUP || source == IP_NO_HOST)
+		return BGF_DROP_SOURCE_INVALID;
+	if (l->ip.defect != DROP_NONE)
+		return l->ip.defect;
+	return is_link_protocol(l) ? WAY_KERNEL : (int)BGF_DROP_NOT_SERVED;
+}
+
+static void remember(struct look *l)
+{
+	l->p->payload = l->ip.payload;
+	l->p->l3_len = l->ip.l3_len;
+	l->p->proto = l->ip.proto;
+	l->p->ipv6 = l->ip.ipv6;
+	l->p->dont_fragment = l->ip.dont_fragment;
+}
+
+/* The order is ARCHITECTURE's: that a source is a served address is seen before anything else about it. */
+static int ip_verdict(struct look *l, bool ipv6)
+{
+	const enum bgf_drop fault = ip_parse(l->frame + ETH_HEADER, l->length - ETH_HEADER, ipv6, &l->ip);
+
+	if (fault != DROP_NONE)
+		return fault;
+	remember(l);
+	if (l->port->side == PORT_ACCESS && served_find(l->w->served, l->ip.src, ipv6) != SERVED_NONE)
+		return BGF_DROP_SOURCE_SERVED;
+	const enum ip_scope to = ip_scope(l->ip.dst, ipv6);
+	if (to == IP_GROUP || to == IP_LINK_LOCAL)
+		return link_verdict(l);
+	if ((l->frame[0] & 1) != 0) /* RFC 1122 3.3.6: one host's address in a frame to all */
+		return BGF_DROP_NOT_OURS;
+	const enum ip_scope source = ip_scope(l->ip.src, ipv6);
+	if (source != IP_HOST && source != IP_LINK_LOCAL)
+		return BGF_DROP_SOURCE_INVALID;
+	if (l->ip.defect != DROP_NONE)
+		return l->ip.defect;
+	if (source == IP_LINK_LOCAL)
+		return stray(l, BGF_DROP_SOURCE_INVALID);
+	return l->port->side == PORT_ACCESS ? from_access(l) : from_core(l);
+}
+
+/* A drop reason or an enum way. */
+static int verdict(struct look *l)
+{
+	if (l->length < ETH_HEADER)
+		return BGF_DROP_TRUNCATED;
+	if ((l->frame[0] & 1) == 0 && memcmp(l->frame, l->port->mac, sizeof(l->port->mac)) != 0)
+		return BGF_DROP_NOT_OURS;
+	switch (l->frame[12] << 8 | l->frame[13]) {
+	case ETH_IPV4:
+		return ip_verdict(l, false);
+	case ETH_IPV6:
+		return ip_verdict(l, true);
+	case ETH_ARP:
+		return l->length < ETH_HEADER + ETH_ARP_LENGTH ? (int)BGF_DROP_TRUNCATED : WAY_KERNEL;
+	default:
+		return BGF_DROP_ETHERTYPE;
+	}
+}
+
+/* Ethernet pads short frames: what is behind the IP packet is none of it. */
+static void trim(struct rte_mbuf *m)
+{
+	const struct pkt *p = pkt(m);
+	rte_pktmbuf_trim(m, (uint16_t)(m->data_len - ETH_HEADER - p->l3_len - p->payload));
+}
+
+/* Everything that leaves this stage goes on in one piece: what came in several is more than any IP packet
+ * here. */
+static int look_at(const struct worker *w, enum port_side side, struct rte_mbuf *m)
+{
+	struct look l = {
+		.w = w,
+		.port = w->port[side],
+		.frame = rte_pktmbuf_mtod(m, const uint8_t *),
+		.length = m->data_len,
+		.p = pkt(m),
+	};
+
+	*l.p = (struct pkt){.side = (uint8_t)side};
+	return m->nb_segs == 1 ? verdict(&l) : (int)BGF_DROP_TRUNCATED;
+}
+
+static void prefetch(struct rte_mbuf *const *m, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		rte_mbuf_prefetch_part2(m[i]);
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+	}
+}
+
+void classify(struct worker *w, enum port_side side, struct rte_mbuf *const *m, uint16_t n,
+	      struct classified *ret)
+{
+	struct batch strays = {.n = 0};
+
+	ret->esp.n = ret->clear.n = 0;
+	prefetch(m, n);
+	for (uint16_t i = 0; i < n; i++) {
+		const int way = look_at(w, side, m[i]);
+		switch (way) {
+		case WAY_ESP:
+			trim(m[i]);
+			batch_add(&ret->esp, m[i]);
+			break;
+		case WAY_CLEAR:
+			trim(m[i]);
+			batch_add(&ret->clear, m[i]);
+			break;
+		case WAY_KERNEL:
+			handoff_exception(w, m[i], EXCEPTION_KERNEL);
+			break;
+		case WAY_STRAY:
+			batch_add(&strays, m[i]);
+			break;
+		case BGF_DROP_TTL_EXPIRED:
+			handoff_dropped(w, m[i], BGF_DROP_TTL_EXPIRED, EXCEPTION_TTL);
+			break;
+		default:
+			drop(w, m[i], (enum bgf_drop)way);
+		}
+	}
+	if (strays.n > 0)
+		classify_strays(w, side, &strays);
+}
+
+void classify_strays(struct worker *w, enum port_side side, const struct batch *strays)
+{
+	const uint8_t *dst[WORKER_BURST];
+	uint8_t ipv6[WORKER_BURST];
+	uint16_t id[WORKER_BURST];
+
+	for (uint16_t i = 0; i < strays->n; i++) {
+		ipv6[i] = pkt(strays->m[i])->ipv6;
+		dst[i] = ip_destination(batch_ip(strays->m[i]), ipv6[i]);
+	}
+	nexthop_find_bulk(w->nexthops[side], dst, ipv6, strays->n, id);
+	for (uint16_t i = 0; i < strays->n; i++) {
+		struct rte_mbuf *m = strays->m[i];
+		if (id[i] == NEXTHOP_LOCAL)
+			handoff_exception(w, m, EXCEPTION_KERNEL);
+		else
+			drop(w, m, (enum bgf_drop)pkt(m)->ref);
+	}
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "clear.h"
+
+#include "drop.h"
+#include "pkt.h"
+#include "policer.h"
+#include "served.h"
+#include "sip.h"
+
+/* Whether somebody answers a challenge in the clear (rule 29). */
+static bool answers_challenge(const uint8_t *l4, const struct pkt *p)
+{
+	const uint8_t *data;
+	const uint32_t length = l4_data(l4, p->payload, p->proto, &data);
+	return sip_answers_challenge(data, length);
+}
+
+/* The cheap questions first; only what may pass costs its source a token and us a look into SIP. */
+static enum bgf_drop check(const struct worker *w, const struct rte_mbuf *m, const struct pkt *p)
+{
+	const struct served_address *served = &w->served->entry[p->served];
+	const uint8_t *ip = batch_ip(m), *l4 = ip + p->l3_len;
+
+	if (p->proto == (p->ipv6 ? IP_ICMPV6 : IP_ICMP) && icmp_quotes_esp(l4, p->payload, p->ipv6))
+		return BGF_DROP_ICMP_ESP;
+	if (p->proto != IP_UDP && p->proto != IP_TCP)
+		return BGF_DROP_CLEAR_PROTOCOL;
+	if (!served_unprotected(served, l4_destination(l4)))
+		return BGF_DROP_CLEAR_PORT;
+	if (!policer_admit(w->policer, ip_source(ip, p->ipv6), p->ipv6, w->now))
+		return BGF_DROP_CLEAR_RATE;
+	return !served->digest_clients && answers_challenge(l4, p) ? BGF_DROP_CLEAR_AUTH : DROP_NONE;
+}
+
+static void pass(struct rte_mbuf *m, struct batch *out)
+{
+	const struct pkt *p = pkt(m);
+
+	ip_rewrite(batch_ip(m), p->ipv6, p->payload, p->proto);
+	batch_add(out, m);
+}
+
+void clear_in(struct worker *w, const struct batch *in, struct batch *out)
+{
+	for (uint16_t i = 0; i < in->n; i++) {
+		const enum bgf_drop reason = check(w, in->m[i], pkt(in->m[i]));
+		if (reason != DROP_NONE)
+			drop(w, in->m[i], reason);
+		else
+			pass(in->m[i], out);
+	}
+}
+
+void clear_out(struct worker *w, const struct batch *in, struct batch *out)
+{
+	for (uint16_t i = 0; i < in->n; i++) {
+		struct rte_mbuf *m = in->m[i];
+		if (pkt(m)->l3_len + pkt(m)->payload > w->port[PORT_ACCESS]->mtu)
+			drop(w, m, BGF_DROP_TOO_BIG);
+		else
+			pass(m, out);
+	}
+}

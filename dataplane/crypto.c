@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "crypto.h"
+
+#include <errno.h>
+#include <intel-ipsec-mb.h>
+#include <rte_cycles.h>
+#include <rte_malloc.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	SHA1_BLOCK = 64,
+	SORT_CLASSES = 32,   /* blocks of the longest packets are not told apart above 2 KB */
+	MEASURE_ROUNDS = 12, /* the fastest of them counts, so that a disturbed one does no harm */
+	MEASURE_LENGTH = 512,
+};
+
+struct crypto {
+	IMB_MGR *manager;
+	char description[48];
+	IMB_JOB job[CRYPTO_BURST];
+};
+
+static const struct implementation {
+	const char *name;
+	void (*init)(IMB_MGR *manager);
+} implementations[] = {
+	{"AVX512", init_mb_mgr_avx512},
+	{"AVX2", init_mb_mgr_avx2},
+	{"AVX", init_mb_mgr_avx},
+	{"SSE", init_mb_mgr_sse},
+};
+
+/* Counting sort by SHA-1 blocks, longest first: the lanes of the multi-buffer code then end together. */
+static void sort_longest_first(const struct crypto_job *jobs, uint16_t n, uint8_t order[CRYPTO_BURST])
+{
+	uint8_t start[SORT_CLASSES + 1] = {0}, class[CRYPTO_BURST];
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t blocks = jobs[i].length / SHA1_BLOCK;
+		class[i] = SORT_CLASSES - 1 - (blocks < SORT_CLASSES ? blocks : SORT_CLASSES - 1);
+		start[class[i] + 1]++;
+	}
+	for (int k = 1; k <= SORT_CLASSES; k++)
+		start[k] += start[k - 1];
+	for (uint16_t i = 0; i < n; i++)
+		order[start[class[i]]++] = (uint8_t)i;
+}
+
+uint64_t crypto_burst(struct crypto *c, const struct crypto_job *jobs, uint16_t n)
+{
+	uint8_t order[CRYPTO_BURST];
+	uint64_t done = 0;
+
+	if (n == 0)
+		return 0;
+	sort_longest_first(jobs, n, order);
+	for (uint16_t k = 0; k < n; k++) {
+		const struct crypto_job *from = &jobs[order[k]];
+		IMB_JOB *job = &c->job[k];
+		job->src = from->data;
+		job->msg_len_to_hash_in_bytes = from->length;
+		job->auth_tag_output = from->icv;
+		job->u.HMAC._hashed_auth_key_xor_ipad = from->key->inner;
+		job->u.HMAC._hashed_auth_key_xor_opad = from->key->outer;
+		job->status = IMB_STATUS_BEING_PROCESSED;
+	}
+	IMB_SUBMIT_HASH_BURST(c->manager, c->job, n, IMB_AUTH_HMAC_SHA_1);
+	/* Each job's own status counts, not the number that the call returns. */
+	for (uint16_t k = 0; k < n; k++)
+		done |= (uint64_t)(c->job[k].status == IMB_STATUS_COMPLETED) << order[k];
+	return done;
+}
+
+/* What does not change from burst to burst. */
+static void prepare_jobs(struct crypto *c)
+{
+	for (int k = 0; k < CRYPTO_BURST; k++)
+		c->job[k] = (IMB_JOB){
+			.cipher_mode = IMB_CIPHER_NULL,
+			.cipher_direction = IMB_DIR_ENCRYPT,
+			.chain_order = IMB_ORDER_HASH_CIPHER,
+			.hash_alg = IMB_AUTH_HMAC_SHA_1,
+			.auth_tag_output_len_in_bytes = CRYPTO_ICV,
+		};
+}
+
+/* TSC cycles of the fastest of some bursts; UINT64_MAX for a manager that does not finish its jobs. */
+static uint64_t measure(struct crypto *c)
+{
+	static const uint8_t data[MEASURE_LENGTH];
+	static const struct sa_shared key;
+	uint8_t icv[CRYPTO_BURST][CRYPTO_ICV];
+	struct crypto_job jobs[CRYPTO_BURST];
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < CRYPTO_BURST; i++)
+		jobs[i] = (struct crypto_job){data, &key, icv[i], MEASURE_LENGTH};
+	for (int round = 0; round < MEASURE_ROUNDS; round++) {
+		uint64_t start = rte_rdtsc_precise();
+		if (crypto_burst(c, jobs, CRYPTO_BURST) != UINT64_MAX)
+			return UINT64_MAX;
+		uint64_t cycles = rte_rdtsc_precise() - start;
+		if (cycles < best)
+			best = cycles;
+	}
+	return best;
+}
+
+/* Leaves the fastest manager in c->manager; false: this processor can run none. */
+static bool choose_manager(struct crypto *c)
+{
+	uint64_t best = UINT64_MAX;
+	IMB_MGR *chosen = NULL;
+
+	for (size_t i = 0; i < sizeof(implementations) / sizeof(implementations[0]); i++) {
+		uint64_t cycles = UINT64_MAX;
+		c->manager = alloc_mb_mgr(0);
+		if (c->manager == NULL)
+			continue;
+		implementations[i].init(c->manager);
+		if (imb_get_errno(c->manager) == 0)
+			cycles = measure(c);
+		if (cycles >= best) {
+			free_mb_mgr(c->manager);
+			continue;
+		}
+		free_mb_mgr(chosen);
+		chosen = c->manager;
+		best = cycles;
+		snprintf(c->description, sizeof(c->description), "intel-ipsec-mb %s, %s",
+			 imb_get_version_str(), implementations[i].name);
+	}
+	c->manager = chosen;
+	return chosen != NULL;
+}
+
+int crypto_new(int socket, struct crypto **ret)
+{
+	struct crypto *c = rte_zmalloc_socket("crypto", sizeof(*c), SA_LINE, socket);
+
+	if (c == NULL)
+		return -ENOMEM;
+	prepare_jobs(c);
+	if (!choose_manager(c)) {
+		rte_free(c);
+		return -ENOTSUP;
+	}
+	*ret = c;
+	return 0;
+}
+
+void crypto_free(struct crypto *c)
+{
+	if (c == NULL)
+		return;
+	free_mb_mgr(c->manager);
+	rte_free(c);
+}
+
+const char *crypto_describe(const struct crypto *c)
+{
+	return c->description;
+}
+
+/* One SHA-1 block of the key under a pad (RFC 2104). The SSE version runs on every processor that DPDK does.
+ */
+static void hash_padded_key(const uint8_t *key, size_t length, uint8_t pad, uint8_t ret_state[SA_HMAC_STATE])
+{
+	uint8_t block[SHA1_BLOCK];
+	uint32_t state[SA_HMAC_STATE / sizeof(uint32_t)];
+
+	memset(block, pad, sizeof(block));
+	for (size_t i = 0; i < length; i++)
+		block[i] ^= key[i];
+	sha1_one_block_sse(block, state);
+	memcpy(ret_state, state, sizeof(state));
+	explicit_bzero(block, sizeof(block));
+	explicit_bzero(state, sizeof(state));
+}
+
+int crypto_precompute(const uint8_t *key, size_t length, uint8_t ret_inner[SA_HMAC_STATE],
+		      uint8_t ret_outer[SA_HMAC_STATE])
+{
+	if (length == 0 || length > SHA1_BLOCK)
+		return -EINVAL;
+	hash_padded_key(key, length, 0x36, ret_inner);
+	hash_padded_key(key, length, 0x5c, ret_outer);
+	return 0;
+}

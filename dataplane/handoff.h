@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * How a worker gives packets away: to the main lcore, which has the kernel beside it, and to the worker that
+ * owns their set. Never blocks. The worker only.
+ */
+#ifndef BGF_DP_HANDOFF_H
+#define BGF_DP_HANDOFF_H
+
+#include "bgf_drop.h"
+#include "exception.h"
+#include "worker.h"
+
+struct rte_mbuf;
+
+/* Takes m for the main lcore; it goes with handoff_flush. */
+void handoff_exception(struct worker *w, struct rte_mbuf *m, enum exception_kind kind);
+
+/* Takes m, counts it as dropped for `reason`, and lets the main lcore tell its sender by ICMP. */
+void handoff_dropped(struct worker *w, struct rte_mbuf *m, enum bgf_drop reason, enum exception_kind kind);
+
+/* Sends what was collected, and wakes the main lcore: once a turn. */
+void handoff_flush(struct worker *w);
+
+/* Takes m for the worker that owns its set. */
+void handoff_owner(struct worker *w, struct rte_mbuf *m, uint8_t owner);
+
+/* Tells the main lcore that the set in `slot` was first used (rule 20). False: no room, ask again later. */
+bool handoff_notice(struct worker *w, uint32_t slot);
+
+#endif

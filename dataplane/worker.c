@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The fast path's contents page: what happens to packets, stage after stage.
+ */
+#include "worker.h"
+
+#include <rte_ethdev.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+#include <unistd.h>
+
+#include "classify.h"
+#include "clear.h"
+#include "drop.h"
+#include "esp_in.h"
+#include "esp_out.h"
+#include "forward.h"
+#include "handoff.h"
+#include "pkt.h"
+
+enum { IDLE_TURNS = 32 /* empty ones before a worker sleeps: a burst is seldom alone */ };
+
+static uint16_t receive(struct worker *w, enum port_side side, struct rte_mbuf **m)
+{
+	struct counters *c = &w->counters[side];
+	const uint16_t n = rte_eth_rx_burst(w->port[side]->dpdk_id, w->queue[side], m, WORKER_BURST);
+
+	c->rx_packets += n;
+	for (uint16_t i = 0; i < n; i++)
+		c->rx_octets += m[i]->pkt_len;
+	return n;
+}
+
+static uint16_t from_access(struct worker *w)
+{
+	struct rte_mbuf *m[WORKER_BURST];
+	struct batch ready = {.n = 0};
+	struct classified sorted;
+	const uint16_t n = receive(w, PORT_ACCESS, m);
+
+	if (n == 0)
+		return 0;
+	classify(w, PORT_ACCESS, m, n, &sorted);
+	esp_in(w, &sorted.esp, &ready);
+	clear_in(w, &sorted.clear, &ready);
+	forward(w, PORT_CORE, &ready);
+	return n;
+}
+
+static uint16_t from_core(struct worker *w)
+{
+	struct rte_mbuf *m[WORKER_BURST];
+	struct batch ready = {.n = 0};
+	struct classified sorted;
+	const uint16_t n = receive(w, PORT_CORE, m);
+
+	if (n == 0)
+		return 0;
+	classify(w, PORT_CORE, m, n, &sorted);
+	esp_out(w, &sorted.esp, &ready);
+	clear_out(w, &sorted.clear, &ready);
+	forward(w, PORT_ACCESS, &ready);
+	return n;
+}
+
+/* Packets of sets that this worker owns, from workers that do not: classified there, looked up again here. */
+static uint16_t from_peers(struct worker *w)
+{
+	struct rte_mbuf *m[WORKER_BURST];
+	struct batch in[PORT_SIDES] = {{.n = 0}, {.n = 0}}, ready[PORT_SIDES] = {{.n = 0}, {.n = 0}};
+
+	if (w->handover == NULL)
+		return 0;
+	const uint16_t n = (uint16_t)rte_ring_dequeue_burst(w->handover, (void **)m, WORKER_BURST, NULL);
+	for (uint16_t i = 0; i < n; i++)
+		batch_add(&in[pkt(m[i])->side], m[i]);
+	esp_in(w, &in[PORT_ACCESS], &ready[PORT_ACCESS]);
+	esp_out(w, &in[PORT_CORE], &ready[PORT_CORE]);
+	forward(w, PORT_CORE, &ready[PORT_ACCESS]);
+	forward(w, PORT_ACCESS, &ready[PORT_CORE]);
+	return n;
+}
+
+static uint16_t from_kernel(struct worker *w)
+{
+	struct rte_mbuf *m[WORKER_BURST];
+
+	if (w->from_kernel == NULL)
+		return 0;
+	const uint16_t n = (uint16_t)rte_ring_dequeue_burst(w->from_kernel, (void **)m, WORKER_BURST, NULL);
+	forward_frames(w, m, n);
+	return n;
+}
+
+unsigned worker_turn(struct worker *w)
+{
+	unsigned taken;
+
+	w->now = rte_rdtsc();
+	taken = from_access(w);
+	taken += from_core(w);
+	taken += from_peers(w);
+	taken += from_kernel(w);
+	handoff_flush(w);
+	drop_flush(w);
+	return taken;
+}
+
+/* Offline, so that nobody who waits for a grace period waits for a sleeper. */
+static void sleep_offline(struct worker *w)
+{
+	rte_rcu_qsbr_thread_offline(w->rcu, w->id);
+	usleep(w->idle_sleep_us);
+	rte_rcu_qsbr_thread_online(w->rcu, w->id);
+}
+
+int worker_run(void *arg)
+{
+	struct worker *w = arg;
+	unsigned idle = 0;
+
+	rte_rcu_qsbr_thread_register(w->rcu, w->id);
+	rte_rcu_qsbr_thread_online(w->rcu, w->id);
+	while (!*w->stop) {
+		idle = worker_turn(w) > 0 ? 0 : idle + 1;
+		rte_rcu_qsbr_quiescent(w->rcu, w->id);
+		if (idle > IDLE_TURNS && w->idle_sleep_us > 0)
+			sleep_offline(w);
+	}
+	rte_rcu_qsbr_thread_offline(w->rcu, w->id);
+	rte_rcu_qsbr_thread_unregister(w->rcu, w->id);
+	return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_malloc.h>
+#include <rte_random.h>
+
+#include "crypto.h"
+#include "policer.h"
+#include "store.h"
+#include "worker.h"
+
+static void take_arguments(struct worker *w, const struct worker_args *a)
+{
+	*w = (struct worker){
+		.id = a->id,
+		.count = a->count,
+		.lcore = a->lcore,
+		.socket = a->socket,
+		.idle_sleep_us = a->idle_sleep_us,
+		.store = a->store,
+		.hot = store_hot(a->store),
+		.capacity = store_capacity(a->store),
+		.tuples = a->tuples,
+		.served = a->served,
+		.rcu = a->rcu,
+		.pool = a->pool,
+		.to_kernel = a->to_kernel,
+		.to_kernel_wake = a->to_kernel_wake,
+		.from_kernel = a->from_kernel,
+		.handover = a->handover,
+		.peers = a->peers,
+		.notices = a->notices,
+		.tsc_hz = rte_get_tsc_hz(),
+		.stop = a->stop,
+	};
+	for (int side = 0; side < PORT_SIDES; side++) {
+		w->port[side] = a->port[side];
+		w->queue[side] = a->id;
+		w->nexthops[side] = a->nexthops[side];
+	}
+}
+
+int worker_new(const struct worker_args *args, struct worker **ret)
+{
+	struct worker *w;
+	int rc;
+
+	for (int side = 0; side < PORT_SIDES; side++)
+		if (args->id >= args->port[side]->queues)
+			return -EINVAL;
+	w = rte_zmalloc_socket("worker", sizeof(*w), RTE_CACHE_LINE_SIZE, args->socket);
+	if (w == NULL)
+		return -ENOMEM;
+	take_arguments(w, args);
+	rc = crypto_new(w->socket, &w->crypto);
+	if (rc < 0)
+		goto no_crypto;
+	rc = policer_new(args->clear_rate, args->clear_burst, w->tsc_hz, rte_rand(), w->socket, &w->policer);
+	if (rc < 0)
+		goto no_policer;
+	*ret = w;
+	return 0;
+
+no_policer:
+	crypto_free(w->crypto);
+no_crypto:
+	rte_free(w);
+	return rc;
+}
+
+void worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	policer_free(w->policer);
+	crypto_free(w->crypto);
+	rte_free(w);
+}
