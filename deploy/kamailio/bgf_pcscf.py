@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The P-CSCF's side of the gateway, for Kamailio's app_python3: what bgf_pcscf.cfg calls, and in what order.
+
+A REGISTER and its response are handled in different processes, so nothing is remembered in Python: what belongs
+to a transaction is in AVPs, what belongs to a set in the htable `bgf` (sets.py). Every method here returns 1
+for 'go on' and -1 for 'refused', with $avp(code) and $avp(reason) saying what the UE is to hear. An exception
+counts as a refusal too: the configuration has then already taken the keys out of the message, and answers 504.
+"""
+import json
+import os
+
+import KSR
+
+import secagree
+import zb
+from sets import SetCache, SetRecord, plain
+
+GATEWAY_SILENT = 504, "Gateway Time-out"
+REFUSALS = {  # causes of the gateway that are the UE's business; all others are 504
+    "PORT_IN_USE": (400, "Protected Ports In Use"), "SPI_IN_USE": (400, "SPI In Use"), "BAD_PORT": (400, "Bad Ports"),
+    "BAD_SPI": (400, "Bad SPI"), "BAD_ADDRESS": (400, "Bad Address"), "TOO_MANY_SETS": (500, "Too Many Registrations"),
+    "TABLE_FULL": (503, "Service Unavailable"),
+}
+OK, REFUSED = 1, -1
+PID_BITS = 22
+
+
+def pv(name):
+    return KSR.pv.get(name)
+
+
+def define(name):
+    return KSR.pv.get(f"$def({name})")
+
+
+def headers(name):
+    """All values of a header, in order."""
+    found, index = [], 0
+    while (value := KSR.pv.get(f"$(hdr({name})[{index}])")) is not None:
+        found.append(value)
+        index += 1
+    return found
+
+
+def log(text):
+    KSR.info(f"bgf: {text}\n")
+
+
+def refuse(code, reason):
+    KSR.pv.seti("$avp(code)", code)
+    KSR.pv.sets("$avp(reason)", reason)
+    return REFUSED
+
+
+def replace_header(name, values):
+    KSR.hdr.remove(name)
+    for value in values:
+        KSR.hdr.append(f"{name}: {value}\r\n")
+
+
+class Pcscf:
+    """One a Kamailio process; the association with the gateway is opened by the first call that needs it."""
+
+    def __init__(self):
+        self._zb = None
+        self._subscribed = False
+        self._cache = None
+
+    def child_init(self, _rank):
+        return 0
+
+    # Requests from UEs
+
+    def register_in_clear(self):
+        """REGISTER on the unprotected port: an initial registration, also of a UE that has a set (rule 26)."""
+        offers = headers("Security-Client")
+        auth = secagree.digest(pv("$hdr(Authorization)") or "")[1]
+        if headers("Security-Verify") or (auth.get("response", ("", ""))[1] and "auts" not in auth):
+            return refuse(0, "an authentication response in the clear")  # rule 29: no answer
+        if not offers:
+            KSR.hdr.append_to_reply("Require: sec-agree\r\n")
+            return refuse(421, "Extension Required")
+        chosen = secagree.choose(offers)
+        if chosen is None:
+            return self._no_agreement()
+        self._remember(chosen, via_set=0)
+        return self._to_scscf(auth, "no")
+
+    def register_protected(self):
+        """REGISTER that came out of an SA: by its addresses and ports the P-CSCF knows of which set (rule 28)."""
+        record = self._carrier()
+        if record is None:
+            return REFUSED
+        auth = secagree.digest(pv("$hdr(Authorization)") or "")[1]
+        if auth.get("username", ("", record.subscriber))[1] != record.subscriber:
+            return refuse(403, "Another Subscriber's Security Association")
+        answers = bool(auth.get("response", ("", ""))[1]) and "auts" not in auth
+        challenged = answers and record.reference == self._reference(
+            auth["nonce"][1] if "nonce" in auth else "", record.subscriber, record)
+        offers = headers("Security-Client")
+        first = record.state == zb.TEMPORARY
+        if not secagree.verified(headers("Security-Verify"), record.server()) or (
+                first and not secagree.offered_again(offers, record.client())):
+            log(f"set {record.set_id} of {record.subscriber}: Security-Verify or Security-Client is not what was agreed")
+            if first:
+                self._release(record)
+            return self._no_agreement(record)
+        chosen = secagree.choose(offers)
+        if chosen is not None:
+            self._remember(chosen, via_set=record.set_id)
+        KSR.pv.sets("$avp(set)", record.text())
+        latest = self._cached().of_contact(record.ue, record.port_us)
+        trusted = challenged or (not answers and latest is not None and latest.set_id == record.set_id)
+        return self._to_scscf(auth, "yes" if trusted else "no")
+
+    def request_protected(self):
+        """Any other request of a UE: only on an established set (rule 16), and in its subscriber's name."""
+        record = self._carrier()
+        if record is None:
+            return REFUSED
+        if record.state == zb.TEMPORARY:
+            return refuse(403, "Register First")
+        self._strip_agreement()
+        for name in ("P-Asserted-Identity", "P-Preferred-Identity"):
+            KSR.hdr.remove(name)
+        KSR.hdr.append(f"P-Asserted-Identity: <sip:{record.subscriber}>\r\n")
+        return OK
+
+    # Requests to UEs
+
+    def request_to_ue(self):
+        """A request from the core to a registered contact: it leaves from port_pc, so that the gateway finds its
+        SA (rule 3). Over TCP too: Kamailio binds the connection to that port."""
+        record = self._cached().of_contact(pv("$rd").strip("[]"), int(pv("$rp")))
+        if record is None:
+            return refuse(480, "Temporarily Unavailable")
+        transport = "tcp" if "transport=tcp" in (pv("$ru") or "").lower() else "udp"
+        KSR.corex.set_send_socket(f"{transport}:{self._bracket(record.served)}:{record.port_pc}")
+        return OK
+
+    # Responses to REGISTER
+
+    def challenged(self):
+        """401: INSTALL, wait, then a challenge without keys and with Security-Server. bgf_pcscf.cfg has taken the
+        header with the keys out before."""
+        clean, ik, ck = secagree.challenge(headers("WWW-Authenticate"))
+        if ik is None:
+            log("a 401 without IK: its S-CSCF does not challenge with AKA")
+            return refuse(*GATEWAY_SILENT)
+        try:
+            record = self._install(ik, ck)
+        except zb.ZbError as error:
+            log(f"INSTALL for {pv('$avp(subscriber)')}: {error.cause} {error.attribute} {error}")
+            return refuse(*REFUSALS.get(error.cause, GATEWAY_SILENT))
+        self._cached().put(record)
+        log(f"set {record.set_id} of {record.subscriber} installed, spi-c {record.spi_pc} spi-s {record.spi_ps}")
+        for value in clean:
+            KSR.hdr.append(f"WWW-Authenticate: {value}\r\n")
+        KSR.hdr.append(f"Security-Server: {secagree.server(record.server())}\r\n")
+        KSR.pv.seti("$avp(installed)", 1)
+        return OK
+
+    def accepted(self):
+        """200 OK: CONFIRM and wait, or after a deregistration RELEASE, which drains (rules 18, 19, 23)."""
+        if not pv("$avp(set)"):
+            return OK
+        record = SetRecord.of_text(pv("$avp(set)"))
+        expires = self._expires(record)
+        if not expires:
+            self._release(record)
+            self._cached().unbind(record)
+            log(f"set {record.set_id} of {record.subscriber} released, drains")
+            return OK
+        reference = secagree.reference("confirm", record.set_id, pv("$ci"), pv("$cs"))
+        try:
+            confirmed = self._gateway().confirm(record.set_id, reference, expires)
+        except zb.ZbError as error:
+            log(f"CONFIRM of set {record.set_id}: {error.cause} {error}")
+            return refuse(*GATEWAY_SILENT)
+        self._cached().confirmed(SetRecord.of_set(confirmed))
+        log(f"set {record.set_id} of {record.subscriber} confirmed for {expires} s")
+        return OK
+
+    def rejected(self):
+        """A final refusal of an authentication: the new set goes, after the response (rule 22)."""
+        if pv("$avp(set)"):
+            record = SetRecord.of_text(pv("$avp(set)"))
+            if record.state == zb.TEMPORARY:
+                self._release(record)
+                log(f"set {record.set_id} of {record.subscriber} released: {pv('$rs')}")
+        return OK
+
+    # A process of its own, a few times a second
+
+    def events(self):
+        """What the gateway reports, and releases that it could not be told."""
+        gateway = self._gateway()
+        if not self._subscribed:
+            gateway.subscribe()
+            self._subscribed = True
+        gateway.process(self._on_event)
+        for record, drain_s in self._cached().pending_releases():
+            self._release(record, drain_s)
+        return OK
+
+    def _on_event(self, event):
+        name = self._zb.event_name(event.kind).lower()
+        log(f"event {name}: set {event.set_id} of {event.subscriber.decode()}")
+        if event.kind in (zb.EVENT_EXPIRED, zb.EVENT_REMOVED):
+            self._cached().remove(event.set_id)
+        elif event.kind == zb.EVENT_FIRST_USED:
+            self._cached().first_used(event.set_id)
+        else:  # sets or events are lost: what is in the cache may be wrong, and is asked for again
+            self._cached().clear()
+
+    # How it is done
+
+    def _gateway(self):
+        if self._zb is None:
+            instance = int(pv("$Tb")) << PID_BITS | os.getppid()  # the same in all children of one start
+            self._zb = zb.Zb(define("BGF_LIBZB"), define("BGF_ZB"), define("BGF_NAME"), instance,
+                             int(define("BGF_WAIT_MS")))
+        return self._zb
+
+    def _cached(self):
+        if self._cache is None:
+            self._cache = SetCache(self._query)
+        return self._cache
+
+    def _query(self, ue, port_ue, port_local=0):
+        return [SetRecord.of_set(found) for found in self._gateway().query(ue, port_ue, port_local)]
+
+    def _carrier(self):
+        """The set on which this request came; None, with the refusal, when there is none. Responses over UDP go
+        from its port_pc (rule 3)."""
+        try:
+            record = self._cached().of_flow(pv("$si"), int(pv("$sp")), int(pv("$Rp")))
+        except zb.ZbError as error:
+            log(f"QUERY: {error.cause} {error}")
+            refuse(*GATEWAY_SILENT)
+            return None
+        if record is None:
+            refuse(403, "No Security Association")
+            return None
+        if pv("$proto") == "udp":
+            KSR.corex.set_recv_socket(f"udp:{self._bracket(record.served)}:{record.port_pc}")
+        return record
+
+    def _remember(self, chosen, via_set):
+        KSR.pv.sets("$avp(client)", json.dumps(chosen | {
+            "ue": plain(pv("$si")), "served": plain(pv("$Ri")), "via_set": via_set, "unprotected": not via_set}))
+
+    def _to_scscf(self, auth, integrity_protected):
+        subscriber = auth.get("username", ("", ""))[1] or pv("$tu").partition(":")[2]
+        KSR.pv.sets("$avp(subscriber)", subscriber)
+        if auth:
+            replace_header("Authorization", [secagree.authorization(pv("$hdr(Authorization)"), integrity_protected)])
+        self._strip_agreement()
+        return OK
+
+    @staticmethod
+    def _strip_agreement():
+        """What is between the UE and the P-CSCF only (RFC 3329 2.3.1)."""
+        for name in ("Security-Client", "Security-Verify", "Security-Server"):
+            KSR.hdr.remove(name)
+        for name in ("Require", "Proxy-Require"):
+            if values := headers(name):
+                replace_header(name, [left for left in map(secagree.without_sec_agree, values) if left])
+
+    @staticmethod
+    def _no_agreement(record=None):
+        """494, with what the P-CSCF supports, or had agreed."""
+        KSR.hdr.append_to_reply(
+            f"Security-Server: {secagree.server(record.server()) if record else secagree.OFFERED}\r\n")
+        return refuse(494, "Security Agreement Required")
+
+    def _install(self, ik, ck):
+        client, subscriber = json.loads(pv("$avp(client)")), pv("$avp(subscriber)")
+        nonce = secagree.digest(pv("$hdr(WWW-Authenticate)"))[1]["nonce"][1]
+        last = None
+        for port_pc in self._client_ports(client):
+            record = SetRecord(
+                set_id=0, reference=0, subscriber=subscriber, state=zb.TEMPORARY, ue=client["ue"],
+                served=client["served"], port_uc=client["port-c"], port_us=client["port-s"], port_pc=port_pc,
+                port_ps=int(define("BGF_PORT_PS")), spi_uc=client["spi-c"], spi_us=client["spi-s"], spi_pc=0, spi_ps=0)
+            try:
+                return SetRecord.of_set(self._gateway().install(self._request(record, nonce, client, ik, ck)))
+            except zb.ZbError as error:
+                if (error.cause, error.attribute) != ("PORT_IN_USE", "PORT_PC"):
+                    raise
+                last = error
+        raise last
+
+    def _request(self, record, nonce, client, ik, ck):
+        """INSTALL. A UE that starts again in the clear may have lost its old set and come with the same ports: the
+        new one replaces it, once it is confirmed (rule 6)."""
+        install = zb.Install(
+            reference=self._reference(nonce, record.subscriber, record), subscriber=record.subscriber.encode(),
+            registration_id=b"", alg=zb.ALG_HMAC_SHA_1_96, ealg=zb.EALG_NULL, mod=zb.MOD_TRANS,
+            flags=zb.BEGAN_UNPROTECTED | zb.REPLACE if client["unprotected"] else 0, via_set=client["via_set"])
+        selectors = install.selectors
+        selectors.ue, selectors.served = zb.Address.of(record.ue), zb.Address.of(record.served)
+        for name in ("port_uc", "port_us", "port_pc", "port_ps", "spi_uc", "spi_us"):
+            setattr(selectors, name, getattr(record, name))
+        install.ik[:] = ik
+        if ck:
+            install.ck[:] = ck
+            install.has_ck = 1
+        return install
+
+    def _client_ports(self, client):
+        """port_pc's to try: it changes across re-authentication (rule 7)."""
+        ports = [int(port) for port in define("BGF_PORTS_PC").split(",")]
+        last = self._cached().of_contact(client["ue"], client["port-s"])
+        if last is not None and last.port_pc in ports:
+            at = ports.index(last.port_pc) + 1
+            ports = ports[at:] + ports[:at]
+        return ports
+
+    @staticmethod
+    def _reference(nonce, subscriber, record):
+        """INSTALL's reference: from the challenge and the ports, so that any process can tell, also after a
+        restart, whether a nonce is the one that made a set."""
+        return secagree.reference("install", nonce, subscriber, record.ue, record.served, record.port_uc,
+                                  record.port_us, record.port_pc, record.port_ps, record.spi_uc, record.spi_us)
+
+    def _release(self, record, drain_s=None):
+        """RELEASE with drain; when the gateway cannot be told now, `events` goes on trying."""
+        drain_s = int(define("BGF_DRAIN_S")) if drain_s is None else drain_s
+        try:
+            self._gateway().release(record.set_id, secagree.reference("release", record.set_id), drain_s)
+        except zb.ZbError as error:
+            if not error.answered:
+                self._cached().release_later(record, drain_s)
+                return
+            log(f"RELEASE of set {record.set_id}: {error.cause} {error}")
+        self._cached().released(record)
+
+    @staticmethod
+    def _expires(record):
+        """Seconds for which the S-CSCF registered this UE's contact; 0 after a deregistration."""
+        for contact in (c for value in headers("Contact") for c in secagree.contacts(value)):
+            if contact["port"] == record.port_us and contact["host"] == record.ue:
+                return contact["expires"] if contact["expires"] is not None else int(pv("$hdr(Expires)") or 0)
+        return 0
+
+    @staticmethod
+    def _bracket(address):
+        return f"[{address}]" if ":" in address else address
+
+
+def mod_init():
+    return Pcscf()

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the P-CSCF knows of the gateway's sets, shared by all of Kamailio's processes in the htable `bgf`.
+
+It is a cache: the gateway has the truth, and what is not here is asked for (QUERY). So a P-CSCF that restarts
+goes on with the sets that exist.
+
+    s|SET_ID                       the record, as JSON
+    f|UE|PORT_UE|PORT_LOCAL        SET_ID; two a set: (uc, ps) and (us, pc)
+    c|UE|PORT_US                   SET_ID of the set that carries requests to this contact
+"""
+import ipaddress
+import json
+from dataclasses import asdict, dataclass
+
+import KSR
+
+import zb
+
+TABLE = "bgf"
+PENDING = "bgf_pending"  # SET_ID: the drain time of a release that the gateway has not heard of yet
+
+
+def plain(address):
+    """One text for one IPv6 address."""
+    return str(ipaddress.ip_address(address.strip("[]")))
+
+
+@dataclass
+class SetRecord:
+    """A set as the gateway reports it. No keys."""
+    set_id: int
+    reference: int
+    subscriber: str
+    state: int
+    ue: str
+    served: str
+    port_uc: int
+    port_us: int
+    port_pc: int
+    port_ps: int
+    spi_uc: int
+    spi_us: int
+    spi_pc: int
+    spi_ps: int
+    first_used: bool = False
+
+    @classmethod
+    def of_set(cls, found):
+        selectors = found.selectors
+        numbers = {name: getattr(selectors, name) for name in (
+            "port_uc", "port_us", "port_pc", "port_ps", "spi_uc", "spi_us", "spi_pc", "spi_ps")}
+        return cls(set_id=found.set_id, reference=found.reference, subscriber=found.subscriber.decode(),
+                   state=found.state, ue=str(selectors.ue), served=str(selectors.served),
+                   first_used=bool(found.first_used), **numbers)
+
+    @classmethod
+    def of_text(cls, text):
+        return cls(**json.loads(text))
+
+    def text(self):
+        return json.dumps(asdict(self))
+
+    def server(self):
+        """The gateway's side, in the names of Security-Server."""
+        return {"spi-c": self.spi_pc, "spi-s": self.spi_ps, "port-c": self.port_pc, "port-s": self.port_ps}
+
+    def client(self):
+        """The UE's side, in the names of Security-Client."""
+        return {"spi-c": self.spi_uc, "spi-s": self.spi_us, "port-c": self.port_uc, "port-s": self.port_us}
+
+    def flows(self):
+        return (f"f|{self.ue}|{self.port_uc}|{self.port_ps}", f"f|{self.ue}|{self.port_us}|{self.port_pc}")
+
+    def contact(self):
+        return f"c|{self.ue}|{self.port_us}"
+
+
+class SetCache:
+    """query(ue, port_ue, port_local) asks the gateway and returns records."""
+
+    def __init__(self, query):
+        self._query = query
+
+    # Looking up
+
+    def of_flow(self, ue, port_ue, port_local):
+        """The set whose protected pair this is, or None."""
+        ue = plain(ue)
+        record = self._by_key(f"f|{ue}|{port_ue}|{port_local}")
+        if record is None:
+            for record in self._query(ue, port_ue, port_local):
+                self.put(record)
+            record = self._by_key(f"f|{ue}|{port_ue}|{port_local}")
+        return record
+
+    def of_contact(self, ue, port_us):
+        """The set that carries requests to this contact, or None. Of several confirmed ones the newest that the UE
+        has used (rule 20)."""
+        try:
+            ue = plain(ue)
+        except ValueError:
+            return None  # a name: no UE of ours
+        record = self._by_key(f"c|{ue}|{port_us}")
+        if record is None:
+            found = [r for r in self._query(ue, port_us) if r.port_us == port_us and r.state in (
+                zb.ESTABLISHED, zb.SUPERSEDED)]
+            found.sort(key=lambda r: (r.state == zb.ESTABLISHED, r.first_used))
+            for record in found:
+                self.put(record)
+                self._set(record.contact(), str(record.set_id))
+        return record
+
+    def _by_key(self, key):
+        set_id = KSR.htable.sht_get(TABLE, key)
+        return self._by_id(set_id) if set_id else None
+
+    def _by_id(self, set_id):
+        text = KSR.htable.sht_get(TABLE, f"s|{set_id}")
+        return SetRecord.of_text(text) if text else None
+
+    # Changing
+
+    def put(self, record):
+        self._set(f"s|{record.set_id}", record.text())
+        for key in record.flows():
+            self._set(key, str(record.set_id))
+
+    def confirmed(self, record):
+        """After CONFIRM. Requests to the UE stay on an older set until the UE has used this one (rule 20)."""
+        self.put(record)
+        older = self._by_key(record.contact())
+        if older is None or older.set_id == record.set_id or older.port_pc == record.port_pc:
+            self._set(record.contact(), str(record.set_id))
+
+    def first_used(self, set_id):
+        record = self._by_id(set_id)
+        if record is not None:
+            record.first_used = True
+            self.put(record)
+            self._set(record.contact(), str(set_id))
+
+    def released(self, record):
+        """It drains: answers still pass, requests to the UE do not use it."""
+        record.state = zb.DRAINING
+        self.put(record)
+        self.unbind(record)
+        KSR.htable.sht_rm(PENDING, str(record.set_id))
+
+    def unbind(self, record):
+        self._remove_if(record.contact(), record.set_id)
+
+    def remove(self, set_id):
+        record = self._by_id(set_id)
+        if record is not None:
+            for key in (*record.flows(), record.contact()):
+                self._remove_if(key, set_id)
+        self._remove(f"s|{set_id}")
+        KSR.htable.sht_rm(PENDING, str(set_id))
+
+    def clear(self):
+        KSR.htable.sht_rm_name_re(f"{TABLE}=>.*")
+
+    # Releases that wait
+
+    def release_later(self, record, drain_s):
+        self.put(record)
+        KSR.htable.sht_sets(PENDING, str(record.set_id), str(drain_s))
+
+    def pending_releases(self):
+        """[(record, drain_s)] of those that release_later() has kept."""
+        found = []
+        if KSR.htable.sht_iterator_start("pending", PENDING) < 0:
+            return found
+        while KSR.htable.sht_iterator_next("pending") > 0:  # holds a lock of the table: only collect here
+            found.append((KSR.pv.get("$shtitkey(pending)"), KSR.pv.get("$shtitval(pending)")))
+        KSR.htable.sht_iterator_end("pending")
+        return [(record, int(drain_s)) for record, drain_s in (
+            (self._by_id(set_id), drain_s) for set_id, drain_s in found) if record is not None]
+
+    @staticmethod
+    def _set(key, value):
+        KSR.htable.sht_sets(TABLE, key, value)
+
+    @staticmethod
+    def _remove(key):
+        KSR.htable.sht_rm(TABLE, key)
+
+    def _remove_if(self, key, set_id):
+        if KSR.htable.sht_get(TABLE, key) == str(set_id):
+            self._remove(key)
