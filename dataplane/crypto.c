@@ -24,11 +24,12 @@ struct crypto {
 static const struct implementation {
 	const char *name;
 	void (*init)(IMB_MGR *manager);
+	uint64_t needs; /* of the processor; init runs into the void without */
 } implementations[] = {
-	{"AVX512", init_mb_mgr_avx512},
-	{"AVX2", init_mb_mgr_avx2},
-	{"AVX", init_mb_mgr_avx},
-	{"SSE", init_mb_mgr_sse},
+	{"AVX512", init_mb_mgr_avx512, IMB_CPUFLAGS_AVX512},
+	{"AVX2", init_mb_mgr_avx2, IMB_CPUFLAGS_AVX2},
+	{"AVX", init_mb_mgr_avx, IMB_CPUFLAGS_AVX},
+	{"SSE", init_mb_mgr_sse, IMB_CPUFLAGS_SSE},
 };
 
 /* Counting sort by SHA-1 blocks, longest first: the lanes of the multi-buffer code then end together. */
@@ -107,6 +108,22 @@ static uint64_t measure(struct crypto *c)
 	return best;
 }
 
+/* NULL where this processor cannot run it. */
+static IMB_MGR *make_manager(const struct implementation *i)
+{
+	IMB_MGR *manager = alloc_mb_mgr(0);
+
+	if (manager == NULL)
+		return NULL;
+	if ((manager->features & i->needs) == i->needs) {
+		i->init(manager);
+		if (imb_get_errno(manager) == 0)
+			return manager;
+	}
+	free_mb_mgr(manager);
+	return NULL;
+}
+
 /* Leaves the fastest manager in c->manager; false: this processor can run none. */
 static bool choose_manager(struct crypto *c)
 {
@@ -114,18 +131,16 @@ static bool choose_manager(struct crypto *c)
 	IMB_MGR *chosen = NULL;
 
 	for (size_t i = 0; i < sizeof(implementations) / sizeof(implementations[0]); i++) {
-		uint64_t cycles = UINT64_MAX;
-		c->manager = alloc_mb_mgr(0);
+		c->manager = make_manager(&implementations[i]);
 		if (c->manager == NULL)
 			continue;
-		implementations[i].init(c->manager);
-		if (imb_get_errno(c->manager) == 0)
-			cycles = measure(c);
+		const uint64_t cycles = measure(c);
 		if (cycles >= best) {
 			free_mb_mgr(c->manager);
 			continue;
 		}
-		free_mb_mgr(chosen);
+		if (chosen != NULL)
+			free_mb_mgr(chosen);
 		chosen = c->manager;
 		best = cycles;
 		snprintf(c->description, sizeof(c->description), "intel-ipsec-mb %s, %s",
