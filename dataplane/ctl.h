@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The server of the link to bgf-control (bgf_dplink.h): one client, requests pipelined, answers bounded.
+ * Main lcore only; nothing here blocks. A client that dies changes nothing for traffic.
+ */
+#ifndef BGF_DP_CTL_H
+#define BGF_DP_CTL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bgf_dplink.h"
+#include "sets.h"
+
+struct ctl;
+
+struct ctl_args {
+	const char *path; /* of the socket */
+	struct store *store;
+	uint16_t workers, ports;
+	/* The nth row for COUNTERS and PORTS; 0, or -ENOENT beyond the last. */
+	int (*counters)(void *context, uint64_t n, struct dpl_counters *ret);
+	int (*port)(void *context, uint64_t n, struct dpl_port *ret);
+	void *context;
+};
+
+/* Listens; takes the place of a socket that a dead process left. 0 or a negative errno with a sentence in
+ * error[]; -EADDRINUSE when another process serves there. */
+int ctl_new(const struct ctl_args *args, struct ctl **ret_ctl, char *error, size_t error_size);
+void ctl_free(struct ctl *c);
+
+/* The sets that it serves: before ctl_run is called first. */
+void ctl_set_sets(struct ctl *c, struct sets *sets);
+
+/* Readable when ctl_run has something to do. */
+int ctl_fd(const struct ctl *c);
+void ctl_run(struct ctl *c);
+
+/* For sets_args.done, with the ctl as context. */
+void ctl_done(void *ctl, const struct sets_ticket *ticket, const struct dpl_set_state *set);
+
+/* Tells the client, if there is one, that a set was used first. */
+void ctl_first_used(struct ctl *c, uint64_t set_id);
+
+#endif

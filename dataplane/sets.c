@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sets.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <rte_rcu_qsbr.h>
+
+#include "bgf_spi.h"
+#include "crypto.h"
+#include "log.h"
+#include "owner.h"
+#include "set_check.h"
+
+enum {
+	LIST_SCAN = 4096, /* slots that one SET_LIST looks at: the main lcore is never away for long */
+	FAULTS_SHOWN = 20 /* removed sets that the log tells at start; all when a served address went */
+};
+
+/* A change that the workers have not all passed. */
+struct pending {
+	uint64_t token; /* 0: not started */
+	uint32_t slot;
+	struct sets_ticket ticket;
+};
+
+struct sets {
+	struct sets_args args;
+	struct sa_hot *hot;
+	uint32_t capacity;
+	uint32_t live;
+	/* free slots, first in first out: a slot rests as long as possible before it is used again */
+	uint32_t *free;
+	uint32_t free_head, free_count;
+	/* changes in the order they were made, so that their tokens never fall */
+	struct pending pending[SETS_PENDING];
+	uint32_t pending_head, pending_count, pending_started;
+};
+
+static struct store_cold *cold_of(const struct sets *s, uint32_t slot)
+{
+	return store_cold(s->args.store, slot);
+}
+
+static void slot_give(struct sets *s, uint32_t slot)
+{
+	s->free[(s->free_head + s->free_count++) % s->capacity] = slot;
+}
+
+static uint32_t slot_take(struct sets *s)
+{
+	uint32_t slot = s->free[s->free_head];
+
+	s->free_head = (s->free_head + 1) % s->capacity;
+	s->free_count--;
+	return slot;
+}
+
+/* The slot of a LIVE set, or -ENOENT. */
+static int64_t slot_of(const struct sets *s, uint64_t set_id)
+{
+	uint32_t slot = (uint32_t)set_id & (BGF_SPI_SLOTS - 1);
+
+	if (slot >= s->capacity)
+		return -ENOENT;
+	const struct store_cold *c = cold_of(s, slot);
+	return c->record == STORE_LIVE && c->set_id == set_id ? (int64_t)slot : -ENOENT;
+}
+
+/* ---- what packets see of a set ---- */
+
+/* The outbound tuple of out[which] (rule 1). */
+static struct tuple_key key_of(const struct sets *s, uint32_t slot, uint32_t which)
+{
+	const struct sa_hot *h = &s->hot[slot];
+	struct tuple_key key = {.served = h->shared.served,
+				.port_local = h->out[which].port_local,
+				.port_ue = h->out[which].port_ue,
+				.ipv6 = (h->shared.flags & SA_IPV6) != 0};
+
+	memcpy(key.ue, h->shared.ue, sizeof(key.ue));
+	return key;
+}
+
+/* Fills the hot lines from the cold record, all but inbound SPIs, sequence numbers, windows and counters. */
+static int hot_fill(struct sets *s, uint32_t slot, uint16_t served)
+{
+	const struct store_cold *c = cold_of(s, slot);
+	const struct bgf_set_selectors *sel = &c->selectors;
+	struct sa_hot *h = &s->hot[slot];
+	int rc = crypto_precompute(c->auth_key, c->key_length, h->shared.inner, h->shared.outer);
+
+	if (rc != 0)
+		return rc;
+	memcpy(h->shared.ue, sel->ue.octet, sizeof(h->shared.ue));
+	h->shared.served = served;
+	h->shared.owner = owner_of(&sel->ue, &sel->served, s->args.workers);
+	h->shared.flags = (uint8_t)((h->shared.flags & SA_WATCH_FIRST) | (sel->ue.family == 6 ? SA_IPV6 : 0) |
+				    (c->state == BGF_SET_TEMPORARY ? SA_TEMPORARY : 0));
+	h->in[BGF_SPI_PS].port_ue = htons(sel->port_uc);
+	h->in[BGF_SPI_PS].port_local = htons(sel->port_ps);
+	h->in[BGF_SPI_PC].port_ue = htons(sel->port_us);
+	h->in[BGF_SPI_PC].port_local = htons(sel->port_pc);
+	h->out[0].spi = htonl(sel->spi_uc);
+	h->out[0].port_local = htons(sel->port_ps);
+	h->out[0].port_ue = htons(sel->port_uc);
+	h->out[1].spi = htonl(sel->spi_us);
+	h->out[1].port_local = htons(sel->port_pc);
+	h->out[1].port_ue = htons(sel->port_us);
+	return 0;
+}
+
+static void inbound_publish(struct sets *s, uint32_t slot)
+{
+	const struct bgf_set_selectors *sel = &cold_of(s, slot)->selectors;
+
+	__atomic_store_n(&s->hot[slot].in[BGF_SPI_PS].spi, sel->spi_ps, __ATOMIC_RELEASE);
+	__atomic_store_n(&s->hot[slot].in[BGF_SPI_PC].spi, sel->spi_pc, __ATOMIC_RELEASE);
+}
+
+static void unlink_set(struct sets *s, uint32_t slot)
+{
+	for (uint32_t which = 0; which < 2; which++) {
+		struct tuple_key key = key_of(s, slot, which);
+		__atomic_store_n(&s->hot[slot].in[which].spi, 0, __ATOMIC_RELEASE);
+		tuple_remove(s->args.tuples, &key, tuple_ref(slot, which)); /* -ENOENT: another's */
+	}
+}
+
+/* Gives a set an outbound tuple that is free, or, with `take`, one that another set has (rule 6): with one
+ * store, so that no packet finds neither. The record of the new owner comes first, so that after a crash in
+ * between both claim it and the younger gets it. */
+static int tuple_claim(struct sets *s, uint32_t slot, uint32_t which, bool take)
+{
+	struct tuple_key key = key_of(s, slot, which);
+	uint32_t ref = tuple_ref(slot, which), other = tuple_find(s->args.tuples, &key);
+
+	if (other == ref || (other != TUPLE_NONE && !take))
+		return 0;
+	int rc = other == TUPLE_NONE ? tuple_add(s->args.tuples, &key, ref)
+				     : tuple_replace(s->args.tuples, &key, ref);
+	if (rc != 0)
+		return rc;
+	cold_of(s, slot)->tuples |= (uint8_t)(1 << which);
+	if (other != TUPLE_NONE)
+		cold_of(s, other >> 1)->tuples &= (uint8_t) ~(1 << (other & 1));
+	return 0;
+}
+
+/* ---- changes that wait for the workers ---- */
+
+bool sets_ready(const struct sets *s)
+{
+	return s->pending_count < SETS_PENDING;
+}
+
+static void await(struct sets *s, uint32_t slot, const struct sets_ticket *ticket)
+{
+	s->pending[(s->pending_head + s->pending_count++) % SETS_PENDING] =
+		(struct pending){.slot = slot, .ticket = *ticket};
+}
+
+static void state_fill(const struct sets *s, uint32_t slot, struct dpl_set_state *ret)
+{
+	const struct store_cold *c = cold_of(s, slot);
+	const struct sa_hot *h = &s->hot[slot];
+
+	*ret = (struct dpl_set_state){.set_id = c->set_id,
+				      .selectors = c->selectors,
+				      .name = c->name,
+				      .expires = c->expires,
+				      .state = c->state,
+				      .first_used = c->first_used,
+				      .owner = h->shared.owner};
+	for (int i = 0; i < 2; i++) {
+		ret->sa[DPL_SA_PS + i] =
+			(struct dpl_sa_counters){h->in[i].packets, h->in[i].octets, h->in[i].top};
+		ret->sa[DPL_SA_UC + i] =
+			(struct dpl_sa_counters){h->out[i].packets, h->out[i].octets, h->out[i].last};
+	}
+	for (int i = 0; i < BGF_DROP_COUNT; i++)
+		ret->drops[i] = c->drops[i];
+}
+
+static void complete(struct sets *s, const struct pending *p)
+{
+	struct dpl_set_state set;
+
+	state_fill(s, p->slot, &set);
+	if (p->ticket.type == DPL_SET_REMOVE) {
+		store_wipe(s->args.store, p->slot);
+		slot_give(s, p->slot);
+	}
+	if (p->ticket.client != 0)
+		s->args.done(s->args.context, &p->ticket, &set);
+}
+
+uint32_t sets_poll(struct sets *s)
+{
+	/* one token for all that was changed since the last call */
+	if (s->pending_started < s->pending_count) {
+		uint64_t token = rte_rcu_qsbr_start(s->args.rcu);
+		for (; s->pending_started < s->pending_count; s->pending_started++)
+			s->pending[(s->pending_head + s->pending_started) % SETS_PENDING].token = token;
+	}
+	uint64_t passed = 0;
+	while (s->pending_started > 0) {
+		struct pending p = s->pending[s->pending_head];
+		if (p.token != passed && rte_rcu_qsbr_check(s->args.rcu, p.token, false) != 1)
+			break;
+		passed = p.token;
+		s->pending_head = (s->pending_head + 1) % SETS_PENDING;
+		s->pending_count--;
+		s->pending_started--;
+		complete(s, &p);
+	}
+	return s->pending_count;
+}
+
+/* ---- a set's life ---- */
+
+/* Draws a slot's SPIs: the generation steps, and steps on past one that meets an SPI of the UE's, so that a
+ * packet reflected at its sender never matches (rule 4); it is never 0, so no SPI is reserved (rule 5). */
+static void spi_draw(uint32_t slot, struct store_cold *c)
+{
+	struct bgf_set_selectors *sel = &c->selectors;
+
+	if (c->generation == 0) { /* random at first: another store's SPIs are unknown here */
+		uint32_t number = 0;
+		while (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			;
+		c->generation = number % BGF_SPI_GENERATION_MAX + 1;
+	}
+	do {
+		c->generation = bgf_spi_generation_next(c->generation);
+		sel->spi_ps = bgf_spi_make(c->generation, slot, BGF_SPI_PS);
+		sel->spi_pc = bgf_spi_make(c->generation, slot, BGF_SPI_PC);
+	} while (sel->spi_ps == sel->spi_uc || sel->spi_ps == sel->spi_us || sel->spi_pc == sel->spi_uc ||
+		 sel->spi_pc == sel->spi_us);
+}
+
+/* Fills a record that nobody can find yet. A crash before LIVE wipes it. */
+static int record_fill(struct sets *s, uint32_t slot, const struct dpl_set_add *add, uint16_t served)
+{
+	struct store_cold *c = cold_of(s, slot);
+
+	__atomic_store_n(&c->record, STORE_FILLING, __ATOMIC_RELEASE);
+	c->state = add->state;
+	c->key_length = add->key_length;
+	c->set_id = store_set_id_next(s->args.store, slot);
+	c->expires = add->expires;
+	c->selectors = add->selectors;
+	c->name = add->name;
+	memcpy(c->auth_key, add->auth_key, add->key_length);
+	spi_draw(slot, c);
+	int rc = hot_fill(s, slot, served);
+	if (rc != 0)
+		return rc;
+	store_seal(c);
+	__atomic_store_n(&c->record, STORE_LIVE, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* The set that has one of the tuples already (rule 6), or false. */
+static bool find_clash(const struct sets *s, const struct dpl_set_add *add, uint16_t served,
+		       struct dpl_set_state *ret_clash)
+{
+	const struct bgf_set_selectors *sel = &add->selectors;
+	const struct {
+		uint16_t local, ue;
+	} ports[2] = {{sel->port_ps, sel->port_uc}, {sel->port_pc, sel->port_us}};
+
+	for (int i = 0; i < 2; i++) {
+		struct tuple_key key = {.served = served,
+					.port_local = htons(ports[i].local),
+					.port_ue = htons(ports[i].ue),
+					.ipv6 = sel->ue.family == 6};
+		memcpy(key.ue, sel->ue.octet, sizeof(key.ue));
+		uint32_t ref = tuple_find(s->args.tuples, &key);
+		if (ref == TUPLE_NONE)
+			continue;
+		state_fill(s, ref >> 1, ret_clash);
+		ret_clash->clash = i == 0 ? DPL_CLASH_PORT_UC : DPL_CLASH_PORT_US;
+		return true;
+	}
+	return false;
+}
+
+static int add_check(const struct sets *s, const struct dpl_set_add *add, uint16_t *ret_served)
+{
+	int rc = set_check_selectors(&add->selectors, s->args.served, ret_served);
+
+	if (rc != 0)
+		return rc;
+	if (add->selectors.spi_pc != 0 || add->selectors.spi_ps != 0 || set_check_name(&add->name) != 0 ||
+	    set_check_state(add->state) != 0 || set_check_key(&add->name, add->key_length) != 0)
+		return -EINVAL;
+	return 0;
+}
+
+int sets_add(struct sets *s, const struct dpl_set_add *add, const struct sets_ticket *ticket,
+	     struct dpl_set_state *ret_clash)
+{
+	uint16_t served;
+	struct dpl_set_state clash;
+	int rc = add_check(s, add, &served);
+
+	if (rc != 0)
+		return rc;
+	if (!(add->name.flags & BGF_SET_REPLACE) && find_clash(s, add, served, &clash)) {
+		*ret_clash = clash;
+		return -EEXIST;
+	}
+	if (!sets_ready(s))
+		return -EAGAIN;
+	if (s->free_count == 0)
+		return -ENOSPC;
+	uint32_t slot = slot_take(s);
+	rc = record_fill(s, slot, add, served);
+	for (uint32_t which = 0; which < 2 && rc == 0; which++)
+		rc = tuple_claim(s, slot, which, false);
+	if (rc != 0) {
+		/* nobody can have the slot but over a tuple, and packets on that one go out under the SA or
+		 * not at all: wiping waits for the workers as any removal does */
+		cold_of(s, slot)->record = STORE_DYING;
+		unlink_set(s, slot);
+		await(s, slot, &(struct sets_ticket){.type = DPL_SET_REMOVE});
+		return rc;
+	}
+	inbound_publish(s, slot);
+	s->live++;
+	await(s, slot, ticket);
+	return 0;
+}
+
+int sets_update(struct sets *s, const struct dpl_set_update *u, const struct sets_ticket *ticket)
+{
+	int64_t slot = slot_of(s, u->set_id);
+
+	if (slot < 0)
+		return -ENOENT;
+	if (set_check_state(u->state) != 0 || set_check_name(&u->name) != 0 || u->takes_over > 1 ||
+	    u->watch_first_use > 1)
+		return -EINVAL;
+	if (!sets_ready(s))
+		return -EAGAIN;
+	for (uint32_t which = 0; which < 2; which++) {
+		int rc = tuple_claim(s, (uint32_t)slot, which, u->takes_over);
+		if (rc != 0)
+			return rc;
+	}
+	struct store_cold *c = cold_of(s, (uint32_t)slot);
+	uint8_t *flags = &s->hot[slot].shared.flags;
+	c->state = u->state;
+	c->expires = u->expires;
+	c->name = u->name;
+	if (u->watch_first_use) {
+		c->first_used = 0;
+		c->watch = 1;
+		/* the owner clears it meanwhile, perhaps: change bits, not the octet */
+		__atomic_fetch_or(flags, SA_WATCH_FIRST, __ATOMIC_RELEASE);
+	}
+	if (u->state == BGF_SET_TEMPORARY)
+		__atomic_fetch_or(flags, SA_TEMPORARY, __ATOMIC_RELEASE);
+	else
+		__atomic_fetch_and(flags, (uint8_t)~SA_TEMPORARY, __ATOMIC_RELEASE);
+	await(s, (uint32_t)slot, ticket);
+	return 0;
+}
+
+int sets_remove(struct sets *s, uint64_t set_id, const struct sets_ticket *ticket)
+{
+	int64_t slot = slot_of(s, set_id);
+
+	if (slot < 0)
+		return -ENOENT;
+	if (!sets_ready(s))
+		return -EAGAIN;
+	__atomic_store_n(&cold_of(s, (uint32_t)slot)->record, STORE_DYING, __ATOMIC_RELEASE);
+	unlink_set(s, (uint32_t)slot);
+	s->live--;
+	await(s, (uint32_t)slot, ticket);
+	return 0;
+}
+
+/* ---- questions ---- */
+
+uint32_t sets_live(const struct sets *s)
+{
+	return s->live;
+}
+
+int sets_get(const struct sets *s, uint64_t set_id, struct dpl_set_state *ret_set)
+{
+	int64_t slot = slot_of(s, set_id);
+
+	if (slot < 0)
+		return -ENOENT;
+	state_fill(s, (uint32_t)slot, ret_set);
+	return 0;
+}
+
+uint32_t sets_list(const struct sets *s, uint64_t from, struct dpl_set_state *rows, uint32_t room,
+		   uint64_t *ret_next)
+{
+	uint32_t n = 0;
+	uint64_t slot = from;
+
+	for (; slot < s->capacity && slot < from + LIST_SCAN && n < room; slot++)
+		if (cold_of(s, (uint32_t)slot)->record == STORE_LIVE)
+			state_fill(s, (uint32_t)slot, &rows[n++]);
+	*ret_next = slot < s->capacity ? slot : 0;
+	return n;
+}
+
+uint64_t sets_first_used(struct sets *s, uint32_t slot)
+{
+	if (slot >= s->capacity)
+		return 0;
+	struct store_cold *c = cold_of(s, slot);
+	uint8_t flags = __atomic_load_n(&s->hot[slot].shared.flags, __ATOMIC_ACQUIRE);
+	/* a notice of the slot's former set finds the new one not watched, or its watch still on */
+	if (c->record != STORE_LIVE || !c->watch || c->first_used || flags & SA_WATCH_FIRST)
+		return 0;
+	c->first_used = 1;
+	return c->set_id;
+}
+
+/* ---- at start ---- */
+
+/* Why a LIVE record cannot be served, or NULL. */
+static const char *record_fault(const struct sets *s, uint32_t slot, uint16_t *ret_served)
+{
+	const struct store_cold *c = cold_of(s, slot);
+	const struct bgf_set_selectors *sel = &c->selectors;
+
+	if (!store_sealed(c) || (uint32_t)(c->set_id & (BGF_SPI_SLOTS - 1)) != slot || c->generation == 0 ||
+	    c->generation > BGF_SPI_GENERATION_MAX)
+		return "its record is damaged";
+	if (sel->spi_ps != bgf_spi_make(c->generation, slot, BGF_SPI_PS) ||
+	    sel->spi_pc != bgf_spi_make(c->generation, slot, BGF_SPI_PC))
+		return "its SPIs are not its slot's";
+	switch (set_check_selectors(sel, s->args.served, ret_served)) {
+	case 0:
+		break;
+	case -EADDRNOTAVAIL:
+		return "its served address is not in the configuration any more";
+	default:
+		return "its selectors are out of bounds, or its P-CSCF ports are unprotected ones now";
+	}
+	if (set_check_name(&c->name) != 0 || set_check_state(c->state) != 0 ||
+	    set_check_key(&c->name, c->key_length) != 0)
+		return "its record holds what this version does not know";
+	return NULL;
+}
+
+static const char *recover_one(struct sets *s, uint32_t slot)
+{
+	struct store_cold *c = cold_of(s, slot);
+	uint16_t served;
+	const char *fault = record_fault(s, slot, &served);
+
+	if (fault != NULL)
+		return fault;
+	if (hot_fill(s, slot, served) != 0)
+		return "its key does not suit its algorithm";
+	for (uint32_t which = 0; which < 2; which++) {
+		if (!(c->tuples & 1 << which))
+			continue;
+		/* both claim it after a crash in a take-over: the younger has it (its set id is higher) */
+		struct tuple_key key = key_of(s, slot, which);
+		uint32_t other = tuple_find(s->args.tuples, &key);
+		bool younger = other == TUPLE_NONE || cold_of(s, other >> 1)->set_id < c->set_id;
+		if (!younger)
+			c->tuples &= (uint8_t) ~(1 << which);
+		else if (tuple_claim(s, slot, which, true) != 0)
+			return "the look-up table is full";
+	}
+	if (c->watch && !(s->hot[slot].shared.flags & SA_WATCH_FIRST))
+		c->first_used = 1; /* its notice may have been on the way */
+	inbound_publish(s, slot);
+	return NULL;
+}
+
+static void recover(struct sets *s)
+{
+	uint32_t lost = 0;
+
+	for (uint32_t slot = 0; slot < s->capacity; slot++) {
+		const struct store_cold *c = cold_of(s, slot);
+		const char *fault = c->record == STORE_LIVE ? recover_one(s, slot) : NULL;
+		if (fault != NULL) {
+			if (lost < FAULTS_SHOWN)
+				dp_log(DP_WARNING, "set %llu (slot %u) is removed: %s",
+				       (unsigned long long)c->set_id, slot, fault);
+			unlink_set(s, slot);
+			store_wipe(s->args.store, slot);
+			lost++;
+		}
+		if (c->record == STORE_LIVE)
+			s->live++;
+		else
+			slot_give(s, slot);
+	}
+	dp_log(DP_INFO, "store: %u sets recovered, %u removed, %u slots free", s->live, lost, s->free_count);
+}
+
+int sets_new(const struct sets_args *args, struct sets **ret_sets)
+{
+	uint32_t capacity = store_capacity(args->store);
+	struct sets *s = calloc(1, sizeof(*s));
+	uint32_t *free_slots = calloc(capacity, sizeof(*free_slots));
+
+	if (s == NULL || free_slots == NULL) {
+		free(s);
+		free(free_slots);
+		return -ENOMEM;
+	}
+	s->args = *args;
+	s->hot = store_hot(args->store);
+	s->capacity = capacity;
+	s->free = free_slots;
+	recover(s);
+	*ret_sets = s;
+	return 0;
+}
+
+void sets_free(struct sets *s)
+{
+	if (s == NULL)
+		return;
+	free(s->free);
+	free(s);
+}
