@@ -34,4 +34,7 @@ int port_start(enum port_side side, const struct config_port *config, uint16_t w
 	       struct rte_mempool *pool, struct port *ret_port, char *error, unsigned error_size);
 void port_stop(struct port *port);
 
+/* Asks the device whether its link is up; whether that changed. Main lcore. */
+bool port_poll(struct port *port);
+
 #endif

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "gateway.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include "config/config.h"
+#include "crypto.h"
+#include "ctl.h"
+#include "eal.h"
+#include "exception.h"
+#include "log.h"
+#include "loop.h"
+#include "nexthop.h"
+#include "pkt.h"
+#include "served.h"
+#include "sets.h"
+#include "show.h"
+#include "store.h"
+#include "tuple.h"
+#include "worker.h"
+
+enum {
+	POOL_CACHE = 256, /* mbufs that a lcore keeps hot */
+	KERNEL_RING = 4096,
+	NOTICES_RING = 16384,
+	HANDOVER_RING = 4096,
+};
+
+struct gateway {
+	const struct bgf_config *config;
+	const struct config_dataplane *dp;
+	char *error;
+	size_t error_size;
+
+	struct store *store;
+	struct rte_mempool *pool;
+	struct port port[PORT_SIDES];
+	uint16_t workers;
+	struct rte_rcu_qsbr *rcu;
+	struct rte_ring *to_kernel, *from_kernel, *notices, *handover[WORKER_MAX];
+	int wake;
+	struct served_table served;
+	struct tuple_table *tuples;
+	struct nexthop_table *nexthops[PORT_SIDES];
+	struct exceptions *exceptions;
+	struct worker *worker[WORKER_MAX];
+	struct show show;
+	struct ctl *ctl;
+	struct sets *sets;
+	volatile int stop;
+};
+
+__attribute__((format(printf, 3, 4))) static int fault(struct gateway *g, int rc, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(g->error, g->error_size, format, args);
+	va_end(args);
+	return rc;
+}
+
+static const struct config_port *port_config(const struct gateway *g, int side)
+{
+	return side == PORT_ACCESS ? &g->dp->access : &g->dp->core;
+}
+
+static int store_start(struct gateway *g)
+{
+	int rc = store_open(g->dp->store, g->dp->capacity, &g->store, g->error, g->error_size);
+
+	if (rc == STORE_REFUSED)
+		dp_log(DP_ERROR, "%s; all former SA sets are lost", g->error);
+	return rc < 0 ? rc : 0;
+}
+
+static int pool_start(struct gateway *g)
+{
+	uint16_t mtu = RTE_MAX(g->dp->access.mtu, g->dp->core.mtu);
+	uint32_t room = RTE_ALIGN(RTE_MAX(mtu + 64u, 2048u), 64u) + RTE_PKTMBUF_HEADROOM;
+	int rc = pkt_register();
+
+	if (rc != 0)
+		return fault(g, rc, "no room for packet metadata in DPDK's buffers: %s", strerror(-rc));
+	g->pool = rte_pktmbuf_pool_create("packets", g->dp->mbufs, POOL_CACHE, 0, (uint16_t)room,
+					  (int)rte_socket_id());
+	if (g->pool == NULL)
+		return fault(g, -rte_errno,
+			     "%u packet buffers of %u octets: %s; raise memory_mb (%u) or lower "
+			     "mbufs",
+			     g->dp->mbufs, room, rte_strerror(rte_errno), g->dp->memory_mb);
+	return 0;
+}
+
+static void ports_stop(struct gateway *g, int count)
+{
+	while (count-- > 0)
+		port_stop(&g->port[count]);
+}
+
+static int ports_start(struct gateway *g)
+{
+	g->workers = (uint16_t)g->dp->worker_count;
+	for (int side = 0; side < PORT_SIDES; side++) {
+		int rc = port_start((enum port_side)side, port_config(g, side), (uint16_t)g->dp->worker_count,
+				    g->pool, &g->port[side], g->error, (unsigned)g->error_size);
+		if (rc != 0) {
+			ports_stop(g, side);
+			return rc;
+		}
+		g->workers = RTE_MIN(g->workers, g->port[side].queues);
+	}
+	if (g->workers < g->dp->worker_count)
+		dp_log(DP_WARNING,
+		       "%u worker cores are configured, but a device has %u queues only: %u "
+		       "workers run",
+		       g->dp->worker_count, g->workers, g->workers);
+	return 0;
+}
+
+static struct rte_ring *ring_new(const char *name, unsigned n, unsigned size, unsigned flags)
+{
+	char full[RTE_RING_NAMESIZE];
+
+	snprintf(full, sizeof(full), "%s%u", name, n);
+	return rte_ring_create(full, size, (int)rte_socket_id(), flags);
+}
+
+static void rings_stop(struct gateway *g)
+{
+	if (g->wake >= 0)
+		close(g->wake);
+	rte_ring_free(g->to_kernel);
+	rte_ring_free(g->from_kernel);
+	rte_ring_free(g->notices);
+	for (uint16_t i = 0; i < g->workers; i++)
+		rte_ring_free(g->handover[i]);
+	rte_free(g->rcu);
+}
+
+/* What the workers and the main lcore tell each other over. */
+static int rings_start(struct gateway *g)
+{
+	g->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	g->to_kernel = ring_new("to_kernel", 0, KERNEL_RING, RING_F_SC_DEQ);
+	g->from_kernel = ring_new("from_kernel", 0, KERNEL_RING, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	g->notices = ring_new("notices", 0, NOTICES_RING, RING_F_SC_DEQ);
+	bool whole = g->wake >= 0 && g->to_kernel != NULL && g->from_kernel != NULL && g->notices != NULL;
+	for (uint16_t i = 0; i < g->workers && g->workers > 1; i++) {
+		g->handover[i] = ring_new("handover", i, HANDOVER_RING, RING_F_SC_DEQ);
+		whole = whole && g->handover[i] != NULL;
+	}
+	size_t size = rte_rcu_qsbr_get_memsize(g->workers);
+	g->rcu = rte_zmalloc("rcu", size, RTE_CACHE_LINE_SIZE);
+	if (whole && g->rcu != NULL && rte_rcu_qsbr_init(g->rcu, g->workers) == 0)
+		return 0;
+	rings_stop(g);
+	return fault(g, -ENOMEM, "no memory for the workers' rings; raise memory_mb (%u)", g->dp->memory_mb);
+}
+
+static int served_start(struct gateway *g)
+{
+	for (uint32_t i = 0; i < g->config->served_count; i++) {
+		const struct config_served *c = &g->config->served[i];
+		struct served_address a = {.address = c->address, .digest_clients = c->digest_clients};
+		for (int p = 0; p < c->unprotected_count; p++)
+			a.unprotected[p] = htons(c->unprotected_ports[p]);
+		int rc = served_add(&g->served, &a);
+		if (rc != 0)
+			return fault(g, rc, "served address %u: %s", i + 1, strerror(-rc));
+	}
+	return 0;
+}
+
+static void tables_stop(struct gateway *g)
+{
+	tuple_table_free(g->tuples);
+	for (int side = 0; side < PORT_SIDES; side++)
+		nexthop_table_free(g->nexthops[side]);
+}
+
+static int tables_start(struct gateway *g)
+{
+	static const char *const names[PORT_SIDES] = {"nexthops access", "nexthops core"};
+	int rc = served_start(g);
+
+	if (rc != 0)
+		return rc;
+	bool whole = true;
+	g->tuples = tuple_table_new(store_hot(g->store), g->dp->capacity, (int)rte_socket_id());
+	for (int side = 0; side < PORT_SIDES; side++) {
+		g->nexthops[side] = nexthop_table_new(names[side], (int)rte_socket_id(), g->rcu);
+		whole = whole && g->nexthops[side] != NULL;
+	}
+	if (whole && g->tuples != NULL)
+		return 0;
+	tables_stop(g);
+	return fault(g, -ENOMEM, "no memory for the look-up tables; raise memory_mb (%u)", g->dp->memory_mb);
+}
+
+static int kernel_start(struct gateway *g)
+{
+	struct exceptions_args args = {.to_kernel = g->to_kernel,
+				       .from_kernel = g->from_kernel,
+				       .pool = g->pool,
+				       .rate = g->dp->exception_rate};
+
+	for (int side = 0; side < PORT_SIDES; side++) {
+		args.port[side] = &g->port[side];
+		args.config[side] = port_config(g, side);
+		args.nexthops[side] = g->nexthops[side];
+	}
+	return exceptions_start(&args, &g->exceptions, g->error, (unsigned)g->error_size);
+}
+
+static int control_start(struct gateway *g)
+{
+	g->show = (struct show){.workers = g->worker,
+				.worker_count = g->workers,
+				.ports = g->port,
+				.nexthops = g->nexthops,
+				.exceptions = g->exceptions};
+	struct ctl_args ctl_args = {.path = g->dp->link,
+				    .store = g->store,
+				    .workers = g->workers,
+				    .ports = PORT_SIDES,
+				    .counters = show_counters,
+				    .port = show_port,
+				    .context = &g->show};
+	int rc = ctl_new(&ctl_args, &g->ctl, g->error, g->error_size);
+	if (rc != 0)
+		return rc;
+	struct sets_args sets_args = {.store = g->store,
+				      .tuples = g->tuples,
+				      .served = &g->served,
+				      .rcu = g->rcu,
+				      .workers = g->workers,
+				      .done = ctl_done,
+				      .context = g->ctl};
+	rc = sets_new(&sets_args, &g->sets);
+	if (rc != 0) {
+		ctl_free(g->ctl);
+		return fault(g, rc, "no memory for the sets");
+	}
+	ctl_set_sets(g->ctl, g->sets);
+	return 0;
+}
+
+static void control_stop(struct gateway *g)
+{
+	ctl_free(g->ctl);
+	sets_free(g->sets);
+}
+
+static void workers_free(struct gateway *g, uint16_t count)
+{
+	while (count-- > 0)
+		worker_free(g->worker[count]);
+}
+
+static struct worker_args worker_args_of(struct gateway *g, uint16_t id)
+{
+	return (struct worker_args){
+		.id = id,
+		.count = g->workers,
+		.lcore = id + 1u,
+		.socket = (int)rte_lcore_to_socket_id(id + 1u),
+		.idle_sleep_us = g->dp->idle_sleep_us,
+		.clear_rate = g->dp->clear_rate,
+		.clear_burst = g->dp->clear_burst,
+		.port = {&g->port[PORT_ACCESS], &g->port[PORT_CORE]},
+		.store = g->store,
+		.tuples = g->tuples,
+		.served = &g->served,
+		.nexthops = {g->nexthops[PORT_ACCESS], g->nexthops[PORT_CORE]},
+		.rcu = g->rcu,
+		.pool = g->pool,
+		.to_kernel = g->to_kernel,
+		.to_kernel_wake = g->wake,
+		.from_kernel = id == 0 ? g->from_kernel : NULL,
+		.handover = g->workers > 1 ? g->handover[id] : NULL,
+		.peers = g->workers > 1 ? g->handover : NULL,
+		.notices = g->notices,
+		.stop = &g->stop,
+	};
+}
+
+static int workers_new(struct gateway *g)
+{
+	for (uint16_t id = 0; id < g->workers; id++) {
+		struct worker_args args = worker_args_of(g, id);
+		int rc = worker_new(&args, &g->worker[id]);
+		if (rc != 0) {
+			workers_free(g, id);
+			return fault(g, rc, "worker %u: %s", id,
+				     rc == -ENOTSUP ? "the processor lacks what intel-ipsec-mb needs"
+						    : strerror(-rc));
+		}
+	}
+	return 0;
+}
+
+static void workers_stop(struct gateway *g)
+{
+	g->stop = 1;
+	rte_eal_mp_wait_lcore();
+}
+
+static int workers_launch(struct gateway *g)
+{
+	for (uint16_t id = 0; id < g->workers; id++) {
+		int rc = rte_eal_remote_launch(worker_run, g->worker[id], id + 1u);
+		if (rc != 0) {
+			workers_stop(g);
+			return fault(g, rc, "worker %u does not start: %s", id, strerror(-rc));
+		}
+	}
+	return 0;
+}
+
+static int serve(struct gateway *g, int signals)
+{
+	struct loop_args args = {.ctl = g->ctl,
+				 .sets = g->sets,
+				 .exceptions = g->exceptions,
+				 .notices = g->notices,
+				 .ports = g->port,
+				 .wake = g->wake,
+				 .signals = signals};
+
+	dp_log(DP_INFO, "version " BGF_VERSION ", %u workers, %s, store of %u sets, epoch %016llx",
+	       g->workers, crypto_describe(g->worker[0]->crypto), g->dp->capacity,
+	       (unsigned long long)store_epoch(g->store));
+	fputs("ready\n", stderr);
+	return loop_run(&args, g->error, g->error_size);
+}
+
+int gateway_run(const struct bgf_config *config, int signals, char *error, size_t error_size)
+{
+	static struct gateway gateway; /* large, and workers look at it */
+	struct gateway *g = &gateway;
+	int rc;
+
+	*g = (struct gateway){.config = config,
+			      .dp = &config->dataplane,
+			      .error = error,
+			      .error_size = error_size,
+			      .wake = -1};
+	if ((rc = store_start(g)) != 0)
+		return rc;
+	if ((rc = eal_start(g->dp, error, error_size)) != 0)
+		goto undo_store;
+	if ((rc = pool_start(g)) != 0)
+		goto undo_eal;
+	if ((rc = ports_start(g)) != 0)
+		goto undo_pool;
+	if ((rc = rings_start(g)) != 0)
+		goto undo_ports;
+	if ((rc = tables_start(g)) != 0)
+		goto undo_rings;
+	if ((rc = kernel_start(g)) != 0)
+		goto undo_tables;
+	if ((rc = workers_new(g)) != 0)
+		goto undo_kernel;
+	if ((rc = control_start(g)) != 0)
+		goto undo_workers;
+	if ((rc = workers_launch(g)) != 0)
+		goto undo_control;
+	rc = serve(g, signals);
+	workers_stop(g);
+undo_control:
+	control_stop(g);
+undo_workers:
+	workers_free(g, g->workers);
+undo_kernel:
+	exceptions_stop(g->exceptions);
+undo_tables:
+	tables_stop(g);
+undo_rings:
+	rings_stop(g);
+undo_ports:
+	ports_stop(g, PORT_SIDES);
+undo_pool:
+	rte_mempool_free(g->pool);
+undo_eal:
+	rte_eal_cleanup();
+undo_store:
+	store_close(g->store);
+	return rc;
+}

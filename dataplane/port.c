@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "port.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+
+#include "config/config.h"
+#include "log.h"
+#include "owner.h"
+#include "port_list.h"
+
+static const char *const side_name[PORT_SIDES] = {"access", "core"};
+
+/* What goes wrong where, in one sentence. Returns rc. */
+__attribute__((format(printf, 5, 6))) static int fault(const struct port *p, int rc, char *error,
+						       unsigned size, const char *format, ...)
+{
+	int n = snprintf(error, size, "port %s: device %s: ", side_name[p->side], p->device);
+	va_list args;
+
+	va_start(args, format);
+	if (n >= 0 && (unsigned)n < size)
+		vsnprintf(error + n, size - (unsigned)n, format, args);
+	va_end(args);
+	return rc;
+}
+
+/* The DPDK name of a device text: what comes before the first comma; of a PCI address the long form. */
+static void device_name(const char *device, char *name, size_t size)
+{
+	unsigned domain = 0, bus, dev, function;
+
+	snprintf(name, size, "%.*s", (int)strcspn(device, ","), device);
+	if (sscanf(name, "%x:%x:%x.%x", &domain, &bus, &dev, &function) == 4 ||
+	    (domain = 0, sscanf(name, "%x:%x.%x", &bus, &dev, &function) == 3))
+		snprintf(name, size, "%04x:%02x:%02x.%x", domain, bus, dev, function);
+}
+
+static int device_find(struct port *p, char *error, unsigned size)
+{
+	char name[sizeof(p->device) + 8], there[512];
+	uint16_t id;
+
+	device_name(p->device, name, sizeof(name));
+	if (rte_eth_dev_get_port_by_name(name, &id) != 0) {
+		int rc = rte_dev_probe(p->device);
+		if (rc == 0)
+			rc = rte_eth_dev_get_port_by_name(name, &id);
+		if (rc != 0) {
+			port_list_available(there, sizeof(there));
+			return fault(p, rc < 0 ? rc : -ENODEV, error, size,
+				     "is not there or cannot be used (%s); there are: %s", strerror(abs(rc)),
+				     there);
+		}
+	}
+	p->dpdk_id = id;
+	return 0;
+}
+
+/* One queue pair a worker, as far as the device has them; RSS over the two addresses with the key that
+ * owner_of computes with, so that packets come to the worker that owns their set. */
+static int configure(struct port *p, uint16_t workers, const struct rte_eth_dev_info *info,
+		     const uint8_t *key)
+{
+	uint64_t rss = info->flow_type_rss_offloads & (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6);
+	struct rte_eth_conf conf = {.rxmode.mtu = p->mtu};
+
+	p->queues = RTE_MIN(workers, RTE_MIN(info->max_rx_queues, info->max_tx_queues));
+	if (p->queues > 1 && rss != 0) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf = rss;
+		conf.rx_adv_conf.rss_conf.rss_key = (uint8_t *)(uintptr_t)key;
+		conf.rx_adv_conf.rss_conf.rss_key_len = RTE_MIN(info->hash_key_size, OWNER_KEY_MAX);
+	}
+	return rte_eth_dev_configure(p->dpdk_id, p->queues, p->queues, &conf);
+}
+
+static int queues_setup(struct port *p, const struct config_port *config, struct rte_mempool *pool)
+{
+	uint16_t rx = config->rx_descriptors, tx = config->tx_descriptors;
+	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->dpdk_id, &rx, &tx);
+
+	for (uint16_t q = 0; q < p->queues && rc == 0; q++) {
+		rc = rte_eth_rx_queue_setup(p->dpdk_id, q, rx, (unsigned)p->socket, NULL, pool);
+		if (rc == 0)
+			rc = rte_eth_tx_queue_setup(p->dpdk_id, q, tx, (unsigned)p->socket, NULL);
+	}
+	return rc;
+}
+
+/* Entry n of the indirection table leads to queue n % queues, as owner_of expects. A device without the call
+ * keeps its own order: then packets are handed over. */
+static void indirection_set(const struct port *p, uint16_t size)
+{
+	struct rte_eth_rss_reta_entry64 table[RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE] = {0};
+
+	if (p->queues < 2 || size == 0 || size > RTE_ETH_RSS_RETA_SIZE_512)
+		return;
+	for (uint16_t i = 0; i < size; i++) {
+		struct rte_eth_rss_reta_entry64 *group = &table[i / RTE_ETH_RETA_GROUP_SIZE];
+		group->mask |= UINT64_C(1) << i % RTE_ETH_RETA_GROUP_SIZE;
+		group->reta[i % RTE_ETH_RETA_GROUP_SIZE] = i % OWNER_BUCKETS % p->queues;
+	}
+	if (rte_eth_dev_rss_reta_update(p->dpdk_id, table, size) != 0)
+		dp_log(DP_WARNING,
+		       "port %s: its indirection table cannot be set; packets are handed over "
+		       "between workers",
+		       side_name[p->side]);
+}
+
+static int bring_up(struct port *p, const struct config_port *config, uint16_t workers,
+		    struct rte_mempool *pool, char *error, unsigned size)
+{
+	struct rte_eth_dev_info info;
+	struct rte_ether_addr mac;
+	int rc = rte_eth_dev_info_get(p->dpdk_id, &info);
+
+	if (rc != 0)
+		return fault(p, rc, error, size, "tells nothing of itself: %s", strerror(-rc));
+	if (p->mtu > info.max_mtu || p->mtu < info.min_mtu)
+		return fault(p, -EINVAL, error, size, "mtu %u; the device can %u to %u", p->mtu, info.min_mtu,
+			     info.max_mtu);
+	rc = configure(p, workers, &info, owner_rss_key);
+	if (rc != 0)
+		return fault(p, rc, error, size, "cannot be configured for %u queues: %s", p->queues,
+			     strerror(-rc));
+	rc = queues_setup(p, config, pool);
+	if (rc != 0)
+		return fault(p, rc, error, size, "queues with %u and %u descriptors: %s (more `mbufs`?)",
+			     config->rx_descriptors, config->tx_descriptors, strerror(-rc));
+	rc = rte_eth_dev_start(p->dpdk_id);
+	if (rc != 0)
+		return fault(p, rc, error, size, "does not start: %s", strerror(-rc));
+	indirection_set(p, info.reta_size);
+	/* only frames to the port's own MAC, but all of the multicast: neighbour discovery is among it; what
+	 * a device cannot do here, classify does */
+	rte_eth_promiscuous_disable(p->dpdk_id);
+	rte_eth_allmulticast_enable(p->dpdk_id);
+	rc = rte_eth_macaddr_get(p->dpdk_id, &mac);
+	if (rc != 0)
+		return fault(p, rc, error, size, "has no MAC address: %s", strerror(-rc));
+	memcpy(p->mac, mac.addr_bytes, sizeof(p->mac));
+	port_poll(p);
+	return 0;
+}
+
+int port_start(enum port_side side, const struct config_port *config, uint16_t workers,
+	       struct rte_mempool *pool, struct port *ret_port, char *error, unsigned error_size)
+{
+	struct port p = {.side = side, .mtu = config->mtu, .verify_l4 = config->verify_l4};
+
+	snprintf(p.device, sizeof(p.device), "%s", config->device);
+	snprintf(p.tap, sizeof(p.tap), "%s", config->tap);
+	int rc = device_find(&p, error, error_size);
+	if (rc != 0)
+		return rc;
+	p.socket = rte_eth_dev_socket_id(p.dpdk_id);
+	if (p.socket < 0)
+		p.socket = 0;
+	rc = bring_up(&p, config, workers, pool, error, error_size);
+	if (rc != 0) {
+		rte_eth_dev_close(p.dpdk_id);
+		return rc;
+	}
+	*ret_port = p;
+	return 0;
+}
+
+void port_stop(struct port *p)
+{
+	int rc = rte_eth_dev_stop(p->dpdk_id);
+
+	if (rc != 0)
+		dp_log(DP_WARNING, "port %s: does not stop: %s", side_name[p->side], strerror(-rc));
+	rte_eth_dev_close(p->dpdk_id);
+}
+
+bool port_poll(struct port *p)
+{
+	struct rte_eth_link link = {0};
+	bool was = p->up;
+
+	if (rte_eth_link_get_nowait(p->dpdk_id, &link) == 0)
+		p->up = link.link_status == RTE_ETH_LINK_UP;
+	return p->up != was;
+}
