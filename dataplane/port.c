@@ -72,7 +72,8 @@ static int configure(struct port *p, uint16_t workers, const struct rte_eth_dev_
 	uint64_t rss = info->flow_type_rss_offloads & (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6);
 	struct rte_eth_conf conf = {.rxmode.mtu = p->mtu};
 
-	p->queues = RTE_MIN(workers, RTE_MIN(info->max_rx_queues, info->max_tx_queues));
+	p->queues = RTE_MIN(info->max_rx_queues, info->max_tx_queues);
+	p->queues = RTE_MIN(workers, p->queues);
 	if (p->queues > 1 && rss != 0) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf = rss;

@@ -46,12 +46,13 @@ int show_port(void *context, uint64_t n, struct dpl_port *ret)
 	if (n >= PORT_SIDES)
 		return -ENOENT;
 	const struct port *p = &s->ports[n];
-	*ret = (struct dpl_port){.port = (uint16_t)n,
-				 .access = p->side == PORT_ACCESS,
-				 .up = p->up,
-				 .mtu = p->mtu,
-				 .neighbours = (uint16_t)nexthop_resolved(s->nexthops[n]),
-				 .routes = (uint16_t)RTE_MIN(nexthop_routes(s->nexthops[n]), UINT16_MAX)};
+	*ret = (struct dpl_port){
+		.port = (uint16_t)n,
+		.access = p->side == PORT_ACCESS,
+		.up = p->up,
+		.mtu = p->mtu,
+		.neighbours = (uint16_t)nexthop_resolved(s->nexthops[n]),
+		.routes = (uint16_t)RTE_MIN(nexthop_routes(s->nexthops[n]), (uint32_t)UINT16_MAX)};
 	memcpy(ret->mac, p->mac, sizeof(ret->mac));
 	snprintf(ret->device, sizeof(ret->device), "%s", p->device);
 	snprintf(ret->tap, sizeof(ret->tap), "%s", p->tap);
