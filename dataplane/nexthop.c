@@ -1,36 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Two longest-prefix tables (rte_fib) lead to ids, a hash leads from addresses on the link to ids, and a
- * vector of words leads from ids to MAC addresses. An id is the position of a neighbour's address in the
- * hash, so that it lives as long as the neighbour is known or a route goes through it, and is given out again
- * only after an RCU grace period.
+ * A longest-prefix table (lpm.h) leads to ids, a hash leads from addresses on the link to ids, and a vector
+ * of words leads from ids to MAC addresses. An id is the position of a neighbour's address in the hash, so
+ * that it lives as long as the neighbour is known or a route goes through it, and is given out again only
+ * after an RCU grace period. The prefix table is never changed but replaced, a whole dump at once.
  */
 #include "nexthop.h"
 
 #include <errno.h>
-#include <rte_byteorder.h>
-#include <rte_cycles.h>
-#include <rte_fib.h>
-#include <rte_fib6.h>
 #include <rte_hash.h>
 #include <rte_jhash.h>
 #include <rte_malloc.h>
-#include <rte_pause.h>
 #include <rte_random.h>
 #include <rte_rcu_qsbr.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lpm.h"
+
 enum {
 	ID_ON_LINK = 2, /* on a link, and its neighbour has no entry: word 0 for ever */
 	ID_FIRST = 3,	/* of neighbours: their position in the hash is added */
 	NEIGHBOURS_MAX = NEXTHOP_MAX - ID_FIRST - 1,
 	ROUTES_MAX = 8192,
-	TBL8_V4 = 2048, /* groups of 256: one for each /24 that holds longer prefixes */
-	TBL8_V6 = 8192, /* up to 13 for each prefix longer than /24 that shares nothing */
 	LOCALS_MAX = 64,
-	GRACE_WAIT_US = 2000,
 };
 
 /* A neighbour or gateway; main lcore only. */
@@ -48,18 +42,26 @@ struct route {
 	bool local;
 };
 
+/* A prefix table that workers may still read. */
+struct retired {
+	struct retired *next;
+	struct lpm *lpm;
+	uint64_t token; /* RCU */
+};
+
 struct nexthop_table {
 	/* workers read these */
-	struct rte_fib *v4;
-	struct rte_fib6 *v6;
+	struct lpm *lpm;      /* exchanged with one store */
 	struct rte_hash *ids; /* struct bgf_addr → position */
 	/* main lcore */
 	struct rte_hash *prefixes; /* struct bgf_addr with the prefix length in zero[0] → index of route[] */
 	struct route *route;
+	struct lpm_prefix *scratch;  /* as long as route[] */
 	struct neighbour *neighbour; /* by id */
 	struct rte_rcu_qsbr *rcu;
-	uint64_t grace; /* RCU token of the last removal of a prefix */
-	bool grace_open;
+	struct retired *retired;
+	int socket;
+	bool dumping; /* changes are published at its end */
 	uint32_t dump, resolved, routes;
 	struct bgf_addr local[LOCALS_MAX]; /* own addresses, to choose a source from */
 	uint32_t locals;
@@ -83,30 +85,18 @@ static struct rte_hash *hash_new(const char *name, const char *suffix, uint32_t 
 	return rte_hash_create(&parameters);
 }
 
-static int lookups_new(struct nexthop_table *t, const char *name, int socket)
+static int publish(struct nexthop_table *t);
+
+static int lookups_new(struct nexthop_table *t, const char *name)
 {
-	struct rte_fib_conf v4 = {
-		.type = RTE_FIB_DIR24_8,
-		.default_nh = NEXTHOP_NONE,
-		.max_routes = ROUTES_MAX,
-		.dir24_8 = {.nh_sz = RTE_FIB_DIR24_8_2B, .num_tbl8 = TBL8_V4},
-	};
-	struct rte_fib6_conf v6 = {
-		.type = RTE_FIB6_TRIE,
-		.default_nh = NEXTHOP_NONE,
-		.max_routes = ROUTES_MAX,
-		.trie = {.nh_sz = RTE_FIB6_TRIE_2B, .num_tbl8 = TBL8_V6},
-	};
 	struct rte_hash_rcu_config reclaim = {.v = t->rcu, .mode = RTE_HASH_QSBR_MODE_DQ};
 
-	t->v4 = rte_fib_create(name, socket, &v4);
-	t->v6 = rte_fib6_create(name, socket, &v6);
-	t->ids = hash_new(name, "ids", NEIGHBOURS_MAX, socket,
+	t->ids = hash_new(name, "ids", NEIGHBOURS_MAX, t->socket,
 			  RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE);
-	t->prefixes = hash_new(name, "prefixes", ROUTES_MAX, socket, RTE_HASH_EXTRA_FLAGS_EXT_TABLE);
-	if (!t->v4 || !t->v6 || !t->ids || !t->prefixes)
+	t->prefixes = hash_new(name, "prefixes", ROUTES_MAX, t->socket, RTE_HASH_EXTRA_FLAGS_EXT_TABLE);
+	if (!t->ids || !t->prefixes || rte_hash_rcu_qsbr_add(t->ids, &reclaim) != 0)
 		return -ENOMEM;
-	return rte_hash_rcu_qsbr_add(t->ids, &reclaim) == 0 ? 0 : -ENOMEM;
+	return publish(t);
 }
 
 struct nexthop_table *nexthop_table_new(const char *name, int socket, struct rte_rcu_qsbr *rcu)
@@ -115,10 +105,12 @@ struct nexthop_table *nexthop_table_new(const char *name, int socket, struct rte
 	if (!t)
 		return NULL;
 	t->rcu = rcu;
+	t->socket = socket;
 	t->dump = 1;
-	t->route = calloc(ROUTES_MAX + 1, sizeof(*t->route));
+	t->route = calloc(ROUTES_MAX, sizeof(*t->route));
+	t->scratch = calloc(ROUTES_MAX, sizeof(*t->scratch));
 	t->neighbour = calloc(NEXTHOP_MAX + 1, sizeof(*t->neighbour));
-	if (!t->route || !t->neighbour || lookups_new(t, name, socket) < 0) {
+	if (!t->route || !t->scratch || !t->neighbour || lookups_new(t, name) < 0) {
 		nexthop_table_free(t);
 		return NULL;
 	}
@@ -129,11 +121,16 @@ void nexthop_table_free(struct nexthop_table *t)
 {
 	if (!t)
 		return;
+	for (struct retired *r = t->retired, *next; r; r = next) {
+		next = r->next;
+		rte_free(r->lpm);
+		free(r);
+	}
+	rte_free(t->lpm);
 	rte_hash_free(t->prefixes);
 	rte_hash_free(t->ids);
-	rte_fib6_free(t->v6);
-	rte_fib_free(t->v4);
 	free(t->neighbour);
+	free(t->scratch);
 	free(t->route);
 	rte_free(t);
 }
@@ -159,42 +156,20 @@ static void on_link_bulk(const struct nexthop_table *t, const struct bgf_addr *a
 void nexthop_find_bulk(const struct nexthop_table *t, const uint8_t *const *dst, const uint8_t *ipv6,
 		       uint16_t n, uint16_t *ret_id)
 {
-	uint32_t v4[NEXTHOP_BURST];
-	uint8_t v6[NEXTHOP_BURST][16];
-	uint16_t where[2][NEXTHOP_BURST], count[2] = {0, 0};
-	uint64_t hop[NEXTHOP_BURST];
+	const struct lpm *lpm = __atomic_load_n(&t->lpm, __ATOMIC_ACQUIRE);
 	struct bgf_addr on_link[NEXTHOP_BURST];
-	uint16_t on_link_where[NEXTHOP_BURST], on_links = 0;
+	uint16_t where[NEXTHOP_BURST], on_links = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		uint16_t at = count[ipv6[i]]++;
-		where[ipv6[i]][at] = i;
-		if (ipv6[i]) {
-			memcpy(v6[at], dst[i], 16);
-		} else {
-			memcpy(&v4[at], dst[i], 4);
-			v4[at] = rte_be_to_cpu_32(v4[at]);
-		}
-	}
-	for (int family = 0; family < 2; family++) {
-		if (count[family] == 0)
+		ret_id[i] = ipv6[i] ? lpm_find6(lpm, dst[i]) : lpm_find4(lpm, dst[i]);
+		if (ret_id[i] != ID_ON_LINK)
 			continue;
-		if (family == 0)
-			rte_fib_lookup_bulk(t->v4, v4, hop, count[0]);
-		else
-			rte_fib6_lookup_bulk(t->v6, v6, hop, count[1]);
-		for (uint16_t i = 0; i < count[family]; i++) {
-			uint16_t at = where[family][i];
-			ret_id[at] = (uint16_t)hop[i];
-			if (hop[i] != ID_ON_LINK)
-				continue;
-			on_link[on_links] = (struct bgf_addr){.family = family ? 6 : 4};
-			memcpy(on_link[on_links].octet, dst[at], family ? 16 : 4);
-			on_link_where[on_links++] = at;
-		}
+		on_link[on_links] = (struct bgf_addr){.family = ipv6[i] ? 6 : 4};
+		memcpy(on_link[on_links].octet, dst[i], ipv6[i] ? 16 : 4);
+		where[on_links++] = i;
 	}
 	if (on_links > 0)
-		on_link_bulk(t, on_link, on_link_where, on_links, ret_id);
+		on_link_bulk(t, on_link, where, on_links, ret_id);
 }
 
 uint64_t nexthop_word(const struct nexthop_table *t, uint16_t id)
@@ -298,47 +273,6 @@ bool nexthop_is_gateway(const struct nexthop_table *t, const struct bgf_addr *ad
 
 /* ---- routes: main lcore ---- */
 
-/* rte_fib gives a group of 256 entries that a removed prefix had to the next prefix at once, and does not
- * know RCU. A worker that is between its two loads must not find another prefix's ids in it: so the first
- * addition after a removal waits until all have passed, one turn of their loop. Not for ever: what could
- * happen then is one packet to another of our next hops. */
-static void grace_wait(struct nexthop_table *t)
-{
-	uint64_t until = rte_get_timer_cycles() + rte_get_timer_hz() / 1000000 * GRACE_WAIT_US;
-
-	while (t->grace_open && rte_get_timer_cycles() < until) {
-		if (rte_rcu_qsbr_check(t->rcu, t->grace, false) == 1)
-			break;
-		rte_pause();
-	}
-	t->grace_open = false;
-}
-
-static int fib_add(struct nexthop_table *t, const struct bgf_addr *prefix, uint8_t length, uint16_t id)
-{
-	uint32_t v4;
-
-	grace_wait(t);
-	if (prefix->family == 6)
-		return rte_fib6_add(t->v6, prefix->octet, length, id);
-	memcpy(&v4, prefix->octet, 4);
-	return rte_fib_add(t->v4, rte_be_to_cpu_32(v4), length, id);
-}
-
-static void fib_delete(struct nexthop_table *t, const struct bgf_addr *prefix, uint8_t length)
-{
-	uint32_t v4;
-
-	if (prefix->family == 6) {
-		rte_fib6_delete(t->v6, prefix->octet, length);
-	} else {
-		memcpy(&v4, prefix->octet, 4);
-		rte_fib_delete(t->v4, rte_be_to_cpu_32(v4), length);
-	}
-	t->grace = rte_rcu_qsbr_start(t->rcu);
-	t->grace_open = true;
-}
-
 /* The prefix without host bits and with its length inside; false: no such prefix. */
 static bool prefix_key(const struct bgf_addr *prefix, uint8_t length, struct bgf_addr *ret_key)
 {
@@ -353,14 +287,68 @@ static bool prefix_key(const struct bgf_addr *prefix, uint8_t length, struct bgf
 	return true;
 }
 
-static void gateway_release(struct nexthop_table *t, uint16_t id)
+/* Frees the former tables that every worker has left. */
+static void reclaim(struct nexthop_table *t)
 {
-	if (id < ID_FIRST)
-		return;
-	t->neighbour[id].routes--;
-	neighbour_drop_unused(t, id);
+	for (struct retired **at = &t->retired; *at;) {
+		struct retired *r = *at;
+		if (rte_rcu_qsbr_check(t->rcu, r->token, false) != 1) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
+		rte_free(r->lpm);
+		free(r);
+	}
 }
 
+/* Gateways that no published route goes through any more are forgotten. */
+static void recount_gateways(struct nexthop_table *t)
+{
+	for (uint32_t id = ID_FIRST; id <= NEXTHOP_MAX; id++)
+		t->neighbour[id].routes = 0;
+	for (uint32_t at = 0; at < ROUTES_MAX; at++)
+		if (t->route[at].id >= ID_FIRST)
+			t->neighbour[t->route[at].id].routes++;
+	for (uint32_t id = ID_FIRST; id <= NEXTHOP_MAX; id++)
+		if (t->neighbour[id].address.family != 0)
+			neighbour_drop_unused(t, (uint16_t)id);
+}
+
+/* Gives the workers the routes as they are now. 0 or -ENOMEM: the former ones stay. */
+static int publish(struct nexthop_table *t)
+{
+	uint32_t n = 0;
+
+	if (t->dumping)
+		return 0;
+	for (uint32_t at = 0; at < ROUTES_MAX; at++) {
+		const struct route *r = &t->route[at];
+		struct lpm_prefix *p = &t->scratch[n];
+		if (!prefix_key(&r->told.prefix, r->told.length, &p->prefix))
+			continue;
+		*p = (struct lpm_prefix){.prefix = p->prefix, .length = r->told.length, .id = r->id};
+		p->prefix.zero[0] = 0;
+		n++;
+	}
+	struct retired *former = malloc(sizeof(*former));
+	struct lpm *fresh = rte_malloc_socket(NULL, lpm_size(n), 64, t->socket);
+	if (!former || !fresh) {
+		free(former);
+		rte_free(fresh);
+		return -ENOMEM;
+	}
+	lpm_build(fresh, t->scratch, n);
+	former->lpm = __atomic_exchange_n(&t->lpm, fresh, __ATOMIC_ACQ_REL);
+	former->token = rte_rcu_qsbr_start(t->rcu);
+	former->next = t->retired;
+	t->retired = former;
+	reclaim(t);
+	recount_gateways(t);
+	return 0;
+}
+
+/* Counted at once, so that it stays until the route is published; counted off by publish. */
 static uint16_t gateway_take(struct nexthop_table *t, const struct bgf_addr *gateway)
 {
 	uint16_t id = neighbour_id(t, gateway);
@@ -369,47 +357,38 @@ static uint16_t gateway_take(struct nexthop_table *t, const struct bgf_addr *gat
 	return id;
 }
 
-/* Puts a route, made or changed, into the look-up and into the books. */
+/* Enters a route, new or changed. */
 static int route_put(struct nexthop_table *t, const struct nexthop_route *r, const struct bgf_addr *key,
 		     bool local)
 {
 	uint16_t id = local ? NEXTHOP_LOCAL : r->discard ? NEXTHOP_NONE : ID_ON_LINK;
-	if (!local && !r->discard && r->gateway.family != 0) {
+	if (id == ID_ON_LINK && r->gateway.family != 0) {
 		id = gateway_take(t, &r->gateway);
 		if (id == NEXTHOP_NONE)
 			return -ENOSPC;
 	}
-	int32_t at = rte_hash_lookup(t->prefixes, key);
-	bool had = at >= 0;
-	if (!had)
-		at = rte_hash_add_key(t->prefixes, key);
-	if (at < 0 || ((!had || t->route[at].id != id) && fib_add(t, key, r->length, id) < 0)) {
-		if (at >= 0 && !had)
-			rte_hash_del_key(t->prefixes, key);
-		gateway_release(t, id);
+	int32_t at = rte_hash_add_key(t->prefixes, key);
+	if (at < 0)
 		return -ENOSPC;
-	}
-	if (had) {
-		gateway_release(t, t->route[at].id);
-		t->routes -= !t->route[at].local;
-	}
-	t->route[at] = (struct route){.told = *r, .seen = t->dump, .id = id, .local = local};
+	struct route *entry = &t->route[at];
+	bool had = entry->told.prefix.family != 0;
+	t->routes -= had && !entry->local;
 	t->routes += !local;
-	return 0;
+	*entry = (struct route){.told = *r, .seen = t->dump, .id = id, .local = local};
+	return publish(t) < 0 ? -ENOSPC : 0;
 }
 
 static void route_drop(struct nexthop_table *t, const struct bgf_addr *key, int32_t at)
 {
 	struct route *r = &t->route[at];
 
-	fib_delete(t, key, r->told.length);
-	gateway_release(t, r->id);
 	t->routes -= !r->local;
 	for (uint32_t i = 0; r->local && i < t->locals; i++)
 		if (bgf_addr_equal(&t->local[i], &r->told.prefix))
 			t->local[i] = t->local[--t->locals];
 	rte_hash_del_key(t->prefixes, key);
 	*r = (struct route){0};
+	(void)publish(t); /* without memory the former routes serve until the next change */
 }
 
 int nexthop_route_offer(struct nexthop_table *t, const struct nexthop_route *route)
@@ -526,18 +505,21 @@ bool nexthop_local_for(const struct nexthop_table *t, const struct bgf_addr *dst
 void nexthop_dump_begin(struct nexthop_table *t)
 {
 	t->dump++;
+	t->dumping = true;
 }
 
 void nexthop_dump_end(struct nexthop_table *t)
 {
 	struct bgf_addr key;
 
-	for (int32_t at = 0; at <= ROUTES_MAX; at++) {
+	for (int32_t at = 0; at < ROUTES_MAX; at++) {
 		const struct route *r = &t->route[at];
 		if (r->seen == t->dump || !prefix_key(&r->told.prefix, r->told.length, &key))
 			continue;
 		route_drop(t, &key, at);
 	}
+	t->dumping = false;
+	(void)publish(t);
 	for (uint32_t id = ID_FIRST; id <= NEXTHOP_MAX; id++)
 		if (t->neighbour[id].known && t->neighbour[id].seen != t->dump)
 			nexthop_neighbour_set(t, &t->neighbour[id].address, NULL);
