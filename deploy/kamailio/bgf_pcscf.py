@@ -2,12 +2,15 @@
 """The P-CSCF's side of the gateway, for Kamailio's app_python3: what bgf_pcscf.cfg calls, and in what order.
 
 A REGISTER and its response are handled in different processes, so nothing is remembered in Python: what belongs
-to a transaction is in AVPs, what belongs to a set in the htable `bgf` (sets.py). Every method here returns 1
-for 'go on' and -1 for 'refused', with $avp(code) and $avp(reason) saying what the UE is to hear. An exception
-counts as a refusal too: the configuration has then already taken the keys out of the message, and answers 504.
+to a transaction is in AVPs, what belongs to a set in the htable `bgf` (sets.py). Every step returns 1 for 'go on'
+and -1 for 'refused', with $avp(code) and $avp(reason) saying what the UE is to hear. A response's keys are taken
+out by the configuration before anything here is called.
 """
+import functools
 import json
 import os
+import traceback
+import uuid
 
 import KSR
 
@@ -30,7 +33,8 @@ def pv(name):
 
 
 def define(name):
-    return KSR.pv.get(f"$def({name})")
+    """A #!define of kamailio.cfg, without its quotes."""
+    return KSR.pv.get(f"$def({name})").strip('"')
 
 
 def headers(name):
@@ -58,12 +62,29 @@ def replace_header(name, values):
         KSR.hdr.append(f"{name}: {value}\r\n")
 
 
+def step(method):
+    """A method that bgf_pcscf.cfg calls: whatever goes wrong in it is a refusal, and is logged. (The arguments that
+    app_python3 hands over, the message among them, are not needed: KSR has all of it.)"""
+    @functools.wraps(method)
+    def called(self, *_arguments):
+        try:
+            return method(self)
+        except zb.ZbError as error:
+            log(f"{method.__name__}: {error.cause} {error}")
+            return refuse(*GATEWAY_SILENT)
+        except Exception:  # a fault of this file must not decide what the UE gets to see
+            KSR.err(f"bgf: {method.__name__}: {traceback.format_exc()}\n")
+            return refuse(*GATEWAY_SILENT)
+    return called
+
+
 class Pcscf:
     """One a Kamailio process; the association with the gateway is opened by the first call that needs it."""
 
     def __init__(self):
         self._zb = None
         self._subscribed = False
+        self._silent = None  # why the gateway could not be reached last
         self._cache = None
 
     def child_init(self, _rank):
@@ -71,6 +92,7 @@ class Pcscf:
 
     # Requests from UEs
 
+    @step
     def register_in_clear(self):
         """REGISTER on the unprotected port: an initial registration, also of a UE that has a set (rule 26)."""
         offers = headers("Security-Client")
@@ -86,6 +108,7 @@ class Pcscf:
         self._remember(chosen, via_set=0)
         return self._to_scscf(auth, "no")
 
+    @step
     def register_protected(self):
         """REGISTER that came out of an SA: by its addresses and ports the P-CSCF knows of which set (rule 28)."""
         record = self._carrier()
@@ -113,6 +136,7 @@ class Pcscf:
         trusted = challenged or (not answers and latest is not None and latest.set_id == record.set_id)
         return self._to_scscf(auth, "yes" if trusted else "no")
 
+    @step
     def request_protected(self):
         """Any other request of a UE: only on an established set (rule 16), and in its subscriber's name."""
         record = self._carrier()
@@ -128,6 +152,7 @@ class Pcscf:
 
     # Requests to UEs
 
+    @step
     def request_to_ue(self):
         """A request from the core to a registered contact: it leaves from port_pc, so that the gateway finds its
         SA (rule 3). Over TCP too: Kamailio binds the connection to that port."""
@@ -140,6 +165,7 @@ class Pcscf:
 
     # Responses to REGISTER
 
+    @step
     def challenged(self):
         """401: INSTALL, wait, then a challenge without keys and with Security-Server. bgf_pcscf.cfg has taken the
         header with the keys out before."""
@@ -160,6 +186,7 @@ class Pcscf:
         KSR.pv.seti("$avp(installed)", 1)
         return OK
 
+    @step
     def accepted(self):
         """200 OK: CONFIRM and wait, or after a deregistration RELEASE, which drains (rules 18, 19, 23)."""
         if not pv("$avp(set)"):
@@ -172,15 +199,12 @@ class Pcscf:
             log(f"set {record.set_id} of {record.subscriber} released, drains")
             return OK
         reference = secagree.reference("confirm", record.set_id, pv("$ci"), pv("$cs"))
-        try:
-            confirmed = self._gateway().confirm(record.set_id, reference, expires)
-        except zb.ZbError as error:
-            log(f"CONFIRM of set {record.set_id}: {error.cause} {error}")
-            return refuse(*GATEWAY_SILENT)
+        confirmed = self._gateway().confirm(record.set_id, reference, expires)
         self._cached().confirmed(SetRecord.of_set(confirmed))
         log(f"set {record.set_id} of {record.subscriber} confirmed for {expires} s")
         return OK
 
+    @step
     def rejected(self):
         """A final refusal of an authentication: the new set goes, after the response (rule 22)."""
         if pv("$avp(set)"):
@@ -192,13 +216,22 @@ class Pcscf:
 
     # A process of its own, a few times a second
 
+    @step
     def events(self):
         """What the gateway reports, and releases that it could not be told."""
-        gateway = self._gateway()
-        if not self._subscribed:
-            gateway.subscribe()
-            self._subscribed = True
-        gateway.process(self._on_event)
+        try:
+            gateway = self._gateway()
+            if not self._subscribed:
+                gateway.subscribe()
+                self._subscribed = True
+                log("events are subscribed")
+            gateway.process(self._on_event)
+        except zb.ZbError as error:
+            if str(error) != self._silent:
+                log(f"the gateway cannot be reached: {error}")
+            self._silent = str(error)
+            return REFUSED
+        self._silent = None
         for record, drain_s in self._cached().pending_releases():
             self._release(record, drain_s)
         return OK
@@ -233,12 +266,7 @@ class Pcscf:
     def _carrier(self):
         """The set on which this request came; None, with the refusal, when there is none. Responses over UDP go
         from its port_pc (rule 3)."""
-        try:
-            record = self._cached().of_flow(pv("$si"), int(pv("$sp")), int(pv("$Rp")))
-        except zb.ZbError as error:
-            log(f"QUERY: {error.cause} {error}")
-            refuse(*GATEWAY_SILENT)
-            return None
+        record = self._cached().of_flow(pv("$si"), int(pv("$sp")), int(pv("$Rp")))
         if record is None:
             refuse(403, "No Security Association")
             return None
@@ -256,6 +284,9 @@ class Pcscf:
         if auth:
             replace_header("Authorization", [secagree.authorization(pv("$hdr(Authorization)"), integrity_protected)])
         self._strip_agreement()
+        KSR.hdr.append(f"Path: {define('MW_PATH')}\r\n")
+        KSR.hdr.append("Require: path\r\n")
+        KSR.hdr.append(f'P-Charging-Vector: icid-value="{uuid.uuid4()}";icid-generated-at={define("MW_IP")}\r\n')
         return OK
 
     @staticmethod
