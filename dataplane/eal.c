@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_eal.h>
@@ -105,16 +106,17 @@ int eal_start(const struct config_dataplane *config, char *error, size_t error_s
 	}
 	add(a, "--main-lcore=0");
 	/* nothing of it outlives the process, whatever ends it: only the SA store does */
-	add(a, "--in-memory");
+	add(a, config->huge_pages ? "--in-memory" : "--no-huge");
+	add(a, "--no-shconf");
 	add(a, "--no-telemetry");
 	add(a, "--file-prefix=%s", config->file_prefix);
 	add(a, "-m");
 	add(a, "%u", config->memory_mb);
-	if (!config->huge_pages)
-		add(a, "--no-huge");
 	add(a, "--log-level=error");
 	devices_add(a, config);
 	rte_openlog_stream(stderr);
+	/* af_xdp: this port's program alone, which a start after kill -9 replaces; no bpffs is needed */
+	setenv("LIBXDP_SKIP_DISPATCHER", "1", 0);
 	if (rte_eal_init(a->count, a->vector) < 0) {
 		snprintf(error, error_size, "DPDK does not start: %s%s", rte_strerror(rte_errno),
 			 config->huge_pages ? "; are there huge pages for memory_mb (vm.nr_hugepages)? "

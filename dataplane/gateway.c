@@ -197,7 +197,7 @@ static void tables_stop(struct gateway *g)
 
 static int tables_start(struct gateway *g)
 {
-	static const char *const names[PORT_SIDES] = {"nexthops access", "nexthops core"};
+	static const char *const names[PORT_SIDES] = {"access", "core"};
 	int rc = served_start(g);
 
 	if (rc != 0)
