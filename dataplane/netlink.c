@@ -13,11 +13,11 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "netns.h"
 #include "nexthop.h"
 
@@ -58,17 +58,6 @@ struct netlink {
 	bool full_said, kernel_full_said;
 	uint16_t gateway_cursor;
 };
-
-__attribute__((format(printf, 2, 3))) static void warn(const struct netlink *n, const char *format, ...)
-{
-	char text[256];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	fprintf(stderr, "bgf-dataplane: warning: tap %s: %s\n", n->tap, text);
-}
 
 /* ---- sending ---- */
 
@@ -160,7 +149,8 @@ static void entered(struct netlink *n, int r)
 	if (r != -ENOSPC || n->full_said)
 		return;
 	n->full_said = true;
-	warn(n, "the next-hop table is full; some routes or neighbours are not used");
+	dp_log(DP_WARNING, "tap %s: the next-hop table is full; some routes or neighbours are not used",
+	       n->tap);
 }
 
 static void on_address(struct netlink *n, const struct nlmsghdr *h)
@@ -321,12 +311,18 @@ static void on_error(struct netlink *n, const struct nlmsghdr *h)
 	} else if ((e->error == -EINVAL || e->error == -EOPNOTSUPP) && !n->managed_works &&
 		   !n->managed_refused) {
 		n->managed_refused = true;
-		warn(n, "this kernel does not keep neighbours fresh by itself (NTF_EXT_MANAGED, Linux 5.16); "
-			"they are asked for when they go stale");
+		dp_log(DP_WARNING,
+		       "tap %s: this kernel does not keep neighbours fresh by itself (NTF_EXT_MANAGED, Linux "
+		       "5.16); "
+		       "they are asked for when they go stale",
+		       n->tap);
 	} else if (e->error == -ENOBUFS && !n->kernel_full_said) {
 		n->kernel_full_said = true;
-		warn(n, "the kernel's neighbour table is full; raise net.ipv4.neigh.default.gc_thresh3 and "
-			"net.ipv6.neigh.default.gc_thresh3 in its namespace");
+		dp_log(DP_WARNING,
+		       "tap %s: the kernel's neighbour table is full; raise "
+		       "net.ipv4.neigh.default.gc_thresh3 and "
+		       "net.ipv6.neigh.default.gc_thresh3 in its namespace",
+		       n->tap);
 	}
 }
 
@@ -424,7 +420,8 @@ void netlink_run(struct netlink *n, uint64_t now)
 {
 	receive(n);
 	if (n->part != DUMP_NONE && now - n->dump_began > DUMP_LIMIT_MS) {
-		warn(n, "the kernel did not finish telling its routes; asking again");
+		dp_log(DP_WARNING, "tap %s: the kernel did not finish telling its routes; asking again",
+		       n->tap);
 		n->part = DUMP_NONE;
 		n->dump_wanted = true;
 	}

@@ -6,8 +6,10 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "log.h"
 int netns_enter(const char *name, int *ret_back)
 {
 	char path[64];
@@ -38,7 +40,7 @@ void netns_leave(int back)
 	if (back < 0)
 		return;
 	if (setns(back, CLONE_NEWNET) < 0) {
-		perror("bgf-dataplane: error: cannot return to the own network namespace");
+		dp_log(DP_ERROR, "cannot return to the own network namespace: %s", strerror(errno));
 		abort();
 	}
 	close(back);
