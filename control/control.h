@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the daemon has: one of each, made by main.c in this order and undone in the reverse. One thread.
+ */
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+
+#include <event2/event.h>
+#include <sys/queue.h>
+
+#include "config/config.h"
+#include "control/dplink.h"
+#include "control/peer.h"
+#include "control/sa_set.h"
+#include "control/timers.h"
+
+struct session;
+
+enum { RELEASED_MAX = 4096 };
+
+/* A RELEASE that was carried out (orders.h: references). */
+struct released {
+	uint64_t set_id, reference;
+	uint64_t by; /* hash of the peer's name */
+	uint32_t drain_s;
+};
+
+struct control {
+	const struct bgf_config *config;
+	struct event_base *base;
+	struct dplink *link;
+
+	/* the data plane, as its HELLO told it */
+	bool serving;	      /* it answers, and its sets are known here: requests are taken */
+	uint64_t store_epoch; /* 0: not known yet */
+	uint32_t capacity;
+	uint8_t boot_id[16];
+
+	/* sets.h */
+	struct sa_table table;
+	struct hash ending; /* sets that have left the table while the data plane has not yet said that they
+			       are gone */
+	struct timers timers;
+	int timer_fd; /* CLOCK_BOOTTIME */
+	struct event *timer;
+	uint64_t timer_at; /* when it goes off; 0: it does not */
+	uint64_t last_installed;
+	struct released released[RELEASED_MAX];
+
+	/* session.h, peer.h, listener.h */
+	LIST_HEAD(, session) sessions;
+	uint32_t session_count;
+	struct peer_list peers;
+	struct event *tick;
+};
+
+#endif

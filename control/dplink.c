@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/dplink.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "control/log.h"
+
+enum {
+	RECORD_MAX = 65536,
+	RECORDS_AT_ONCE = 256, /* then the loop may do something else */
+	RETRY_MS = 200,
+	SILENCE_MS = 1500, /* less than a client's usual wait, so that it hears DATAPLANE_DOWN in time */
+	SLOT_BITS = 32,
+};
+
+/* A request whose answer is awaited; its place is the low half of the txn. */
+struct waiting {
+	dplink_done done;
+	void *arg;
+	uint32_t generation;
+	uint32_t next_free;
+};
+
+/* A record that the socket did not take yet. */
+struct queued {
+	STAILQ_ENTRY(queued) next;
+	struct dpl_header record[];
+};
+
+struct dplink {
+	struct event_base *base;
+	struct sockaddr_un address;
+	struct dplink_handlers handlers;
+	int fd;
+	bool up; /* HELLO was answered */
+	bool complained;
+	struct event *readable, *writable, *retry, *silence;
+	struct waiting *waiting;
+	uint32_t room, first_free, outstanding;
+	uint32_t generation;
+	STAILQ_HEAD(, queued) queue;
+	uint8_t *record;
+};
+
+enum { NO_SLOT = UINT32_MAX };
+
+static void free_queued(struct queued *q)
+{
+	OPENSSL_cleanse(q, sizeof(*q) + q->record[0].length);
+	free(q);
+}
+
+static void arm(struct event *e, int ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	evtimer_add(e, &tv);
+}
+
+/* --- outstanding requests --- */
+
+static int grow_waiting(struct dplink *l)
+{
+	uint32_t room = l->room == 0 ? 256 : l->room * 2;
+	struct waiting *waiting = realloc(l->waiting, room * sizeof(*waiting));
+
+	if (waiting == NULL)
+		return -ENOMEM;
+	for (uint32_t i = room; i-- > l->room;) {
+		waiting[i] = (struct waiting){.next_free = l->first_free};
+		l->first_free = i;
+	}
+	l->waiting = waiting;
+	l->room = room;
+	return 0;
+}
+
+static int await(struct dplink *l, dplink_done done, void *arg, uint64_t *ret_txn)
+{
+	if (l->first_free == NO_SLOT && grow_waiting(l) != 0)
+		return -ENOMEM;
+	uint32_t slot = l->first_free;
+	struct waiting *w = &l->waiting[slot];
+
+	l->first_free = w->next_free;
+	*w = (struct waiting){.done = done, .arg = arg, .generation = ++l->generation};
+	if (l->outstanding++ == 0)
+		arm(l->silence, SILENCE_MS);
+	*ret_txn = (uint64_t)w->generation << SLOT_BITS | slot;
+	return 0;
+}
+
+static struct waiting take(struct dplink *l, uint32_t slot)
+{
+	struct waiting w = l->waiting[slot];
+
+	l->waiting[slot] = (struct waiting){.next_free = l->first_free};
+	l->first_free = slot;
+	if (--l->outstanding == 0)
+		evtimer_del(l->silence);
+	return w;
+}
+
+/* --- the link's life --- */
+
+static void close_link(struct dplink *l)
+{
+	if (l->fd < 0)
+		return;
+	if (l->readable != NULL)
+		event_free(l->readable);
+	if (l->writable != NULL)
+		event_free(l->writable);
+	l->readable = l->writable = NULL;
+	close(l->fd);
+	l->fd = -1;
+	l->up = false;
+	while (!STAILQ_EMPTY(&l->queue)) {
+		struct queued *q = STAILQ_FIRST(&l->queue);
+		STAILQ_REMOVE_HEAD(&l->queue, next);
+		free_queued(q);
+	}
+	for (uint32_t slot = 0; slot < l->room; slot++) {
+		if (l->waiting[slot].done == NULL)
+			continue;
+		struct waiting w = take(l, slot);
+		w.done(w.arg, -ENOTCONN, NULL);
+	}
+}
+
+static void lose(struct dplink *l, const char *why)
+{
+	bool was_up = l->up;
+
+	if (was_up || !l->complained)
+		log_line(LOG_LEVEL_WARNING, "data plane link %s: %s; trying again", l->address.sun_path, why);
+	l->complained = true;
+	close_link(l);
+	if (was_up)
+		l->handlers.down(l->handlers.arg);
+	arm(l->retry, RETRY_MS);
+}
+
+static void on_silence(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	lose(arg, "it does not answer");
+}
+
+/* --- sending --- */
+
+static void flush(struct dplink *l)
+{
+	struct queued *q;
+
+	while ((q = STAILQ_FIRST(&l->queue)) != NULL) {
+		if (send(l->fd, q->record, q->record[0].length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+			if (errno == EINTR)
+				continue;
+			/* Another failure shows itself to the reader, which ends the link. */
+			if (errno == EAGAIN)
+				event_add(l->writable, NULL);
+			return;
+		}
+		STAILQ_REMOVE_HEAD(&l->queue, next);
+		free_queued(q);
+	}
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	flush(arg);
+}
+
+static int submit(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg)
+{
+	struct queued *q = malloc(sizeof(*q) + record->length);
+
+	if (q == NULL)
+		return -ENOMEM;
+	memcpy(q->record, record, record->length);
+	if (await(l, done, arg, &q->record[0].txn) != 0) {
+		free_queued(q);
+		return -ENOMEM;
+	}
+	bool was_empty = STAILQ_EMPTY(&l->queue);
+	STAILQ_INSERT_TAIL(&l->queue, q, next);
+	if (was_empty)
+		flush(l);
+	return 0;
+}
+
+int dplink_send(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg)
+{
+	return l->up ? submit(l, record, done, arg) : -ENOTCONN;
+}
+
+/* --- receiving --- */
+
+/* Each answer's least size: a shorter one would be read beyond its end. */
+static size_t answer_size(unsigned type)
+{
+	switch (type) {
+	case DPL_HELLO:
+		return sizeof(struct dpl_hello_answer);
+	case DPL_SET_ADD:
+	case DPL_SET_UPDATE:
+	case DPL_SET_REMOVE:
+	case DPL_SET_GET:
+		return sizeof(struct dpl_set_row);
+	case DPL_SET_LIST:
+		return sizeof(struct dpl_set_rows);
+	case DPL_COUNTERS:
+		return sizeof(struct dpl_counters);
+	case DPL_PORTS:
+		return sizeof(struct dpl_port);
+	}
+	return SIZE_MAX;
+}
+
+static bool is_whole(const struct dpl_header *h)
+{
+	unsigned type = h->type & ~(unsigned)DPL_ANSWER;
+
+	if (h->status != 0 && h->status != -EEXIST)
+		return true; /* nobody reads beyond the header */
+	if (h->length < answer_size(type))
+		return false;
+	if (type == DPL_SET_LIST) {
+		const struct dpl_set_rows *rows = (const struct dpl_set_rows *)h;
+		return rows->count <= DPL_BATCH &&
+		       h->length >= sizeof(*rows) + rows->count * sizeof(rows->set[0]);
+	}
+	return true;
+}
+
+static int take_record(struct dplink *l, size_t length)
+{
+	const struct dpl_header *h = (const struct dpl_header *)l->record;
+
+	if (length < sizeof(*h) || h->length != length)
+		return -EPROTO;
+	if (h->type == DPL_FIRST_USED && length >= sizeof(struct dpl_set_id)) {
+		l->handlers.first_used(l->handlers.arg, ((const struct dpl_set_id *)h)->set_id);
+		return 0;
+	}
+	if (!(h->type & DPL_ANSWER))
+		return 0; /* an event of a newer data plane */
+	uint32_t slot = (uint32_t)h->txn;
+	if (slot >= l->room || l->waiting[slot].done == NULL ||
+	    l->waiting[slot].generation != h->txn >> SLOT_BITS || !is_whole(h))
+		return -EPROTO;
+	struct waiting w = take(l, slot);
+	if (l->outstanding > 0)
+		arm(l->silence, SILENCE_MS); /* it lives */
+	w.done(w.arg, h->status, h);
+	return 0;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct dplink *l = arg;
+
+	(void)what;
+	for (int i = 0; i < RECORDS_AT_ONCE && l->fd == fd; i++) {
+		ssize_t n = recv(fd, l->record, RECORD_MAX, MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			lose(l, n == 0 ? "the data plane closed it" : strerror(errno));
+			return;
+		}
+		if (take_record(l, (size_t)n) != 0) {
+			lose(l, "it sent a record that is not of this version");
+			return;
+		}
+	}
+}
+
+static void on_hello(void *arg, int status, const struct dpl_header *answer)
+{
+	struct dplink *l = arg;
+
+	if (answer == NULL)
+		return;
+	const struct dpl_hello_answer *hello = (const struct dpl_hello_answer *)answer;
+	if (status != 0 || hello->version != DPL_VERSION) {
+		if (!l->complained)
+			log_line(LOG_LEVEL_WARNING, "the data plane refuses: %s",
+				 status == -EBUSY ? "another bgf-control serves it already"
+				 : status == -EPROTO
+					 ? "it is of another version; install both from one package"
+					 : strerror(-status));
+		l->complained = true;
+		lose(l, "refused");
+		return;
+	}
+	l->up = true;
+	l->complained = false;
+	l->handlers.up(l->handlers.arg, hello);
+}
+
+static void connect_link(struct dplink *l)
+{
+	struct dpl_hello hello = {.header = DPLINK_RECORD(DPL_HELLO, hello), .version = DPL_VERSION};
+
+	l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->fd < 0) {
+		lose(l, strerror(errno));
+		return;
+	}
+	l->readable = event_new(l->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
+	l->writable = event_new(l->base, l->fd, EV_WRITE, on_writable, l);
+	if (l->readable == NULL || l->writable == NULL) {
+		lose(l, "no memory");
+		return;
+	}
+	if (connect(l->fd, (struct sockaddr *)&l->address, sizeof(l->address)) != 0) {
+		lose(l, errno == ENOENT || errno == ECONNREFUSED ? "bgf-dataplane does not run"
+								 : strerror(errno));
+		return;
+	}
+	event_add(l->readable, NULL);
+	if (submit(l, &hello.header, on_hello, l) != 0)
+		lose(l, "no memory");
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	connect_link(arg);
+}
+
+struct dplink *dplink_new(struct event_base *base, const char *path, const struct dplink_handlers *handlers)
+{
+	struct dplink *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->base = base;
+	l->fd = -1;
+	l->first_free = NO_SLOT;
+	l->handlers = *handlers;
+	l->address.sun_family = AF_UNIX;
+	strncpy(l->address.sun_path, path, sizeof(l->address.sun_path) - 1);
+	STAILQ_INIT(&l->queue);
+	l->retry = evtimer_new(base, on_retry, l);
+	l->silence = evtimer_new(base, on_silence, l);
+	l->record = malloc(RECORD_MAX);
+	if (l->retry == NULL || l->silence == NULL || l->record == NULL) {
+		dplink_free(l);
+		return NULL;
+	}
+	arm(l->retry, 0);
+	return l;
+}
+
+void dplink_free(struct dplink *l)
+{
+	close_link(l);
+	if (l->retry != NULL)
+		event_free(l->retry);
+	if (l->silence != NULL)
+		event_free(l->silence);
+	free(l->waiting);
+	free(l->record);
+	free(l);
+}

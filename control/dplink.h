@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The client's end of the data plane link (bgf_dplink.h): connects and reconnects by itself, says HELLO, and
+ * gives each request exactly one outcome: an answer, or that the link died. One thread; runs in the event
+ * loop.
+ */
+#ifndef CONTROL_DPLINK_H
+#define CONTROL_DPLINK_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "bgf_dplink.h"
+
+struct dplink;
+
+/* `status` is 0 or what the data plane said (-errno); then `answer` is its record. -ENOTCONN: the link died,
+ * it is not known whether the request was carried out, and `answer` is NULL. */
+typedef void (*dplink_done)(void *arg, int status, const struct dpl_header *answer);
+
+struct dplink_handlers {
+	void (*up)(void *arg, const struct dpl_hello_answer *hello);
+	void (*down)(void *arg); /* after all outstanding requests had their outcome */
+	void (*first_used)(void *arg, uint64_t set_id);
+	void *arg;
+};
+
+/* `path` is copied. NULL when memory is short. The first attempt is made at once. */
+struct dplink *dplink_new(struct event_base *base, const char *path, const struct dplink_handlers *handlers);
+/* Outstanding requests have the outcome -ENOTCONN; `down` is not told. */
+void dplink_free(struct dplink *l);
+
+/* Sends a copy of a record (type and length filled; txn is the link's), which is wiped when it is out.
+ * Returns 0, then `done` is called later, never from within; or -ENOTCONN or -ENOMEM, then it is not. */
+int dplink_send(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg);
+
+/* A record of type and size with zeros. */
+#define DPLINK_RECORD(record_type, dpl) ((struct dpl_header){.type = (record_type), .length = sizeof(dpl)})
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * An index over objects that carry their own nodes: nothing is allocated when one is entered, and several
+ * objects may have one key. Keys are hashed under a secret of the process, because UEs choose what is in
+ * them. One thread.
+ */
+#ifndef CONTROL_HASH_H
+#define CONTROL_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct hash_node {
+	struct hash_node *next;
+	uint64_t hash;
+	void *owner; /* the object; NULL: not entered */
+};
+
+struct hash {
+	struct hash_node **bucket;
+	size_t mask;
+	size_t count;
+};
+
+/* Draws the process's secret. Returns 0 or -errno. Once, before any hash_octets. */
+int hash_seed(void);
+/* SipHash-2-4 under the secret. */
+uint64_t hash_octets(const void *data, size_t length);
+/* The same under a key of the caller's (16 octets). */
+uint64_t hash_siphash(const uint8_t key[static 16], const void *data, size_t length);
+
+int hash_init(struct hash *h); /* 0 or -ENOMEM */
+void hash_free(struct hash *h);
+/* Enters an object; where memory for a larger table is short the old one serves on, only slower. */
+void hash_insert(struct hash *h, struct hash_node *node, uint64_t hash, void *owner);
+/* A node that is not entered is left alone. */
+void hash_remove(struct hash *h, struct hash_node *node);
+/* The nodes with this hash, the one entered last first; the caller compares the whole key. */
+struct hash_node *hash_first(const struct hash *h, uint64_t hash);
+struct hash_node *hash_next(const struct hash_node *node);
+
+#endif

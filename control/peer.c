@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/peer.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/control.h"
+#include "control/sets.h"
+
+struct peer *peer_get(struct control *c, const char *name, enum zb_role role)
+{
+	struct peer *p;
+
+	TAILQ_FOREACH (p, &c->peers, next)
+		if (p->role == role && strcmp(p->name, name) == 0)
+			return peer_ref(p);
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return NULL;
+	p->control = c;
+	p->role = role;
+	memcpy(p->name, name, strnlen(name, BGF_PEER_NAME_MAX));
+	TAILQ_INIT(&p->sets);
+	TAILQ_INSERT_TAIL(&c->peers, p, next);
+	return peer_ref(p);
+}
+
+struct peer *peer_ref(struct peer *p)
+{
+	p->refs++;
+	return p;
+}
+
+void peer_unref(struct peer *p)
+{
+	if (p == NULL || --p->refs > 0)
+		return;
+	TAILQ_REMOVE(&p->control->peers, p, next);
+	free(p);
+}
+
+static bool is_own_user(const struct origin *origin)
+{
+	return origin->is_local && (origin->uid == 0 || origin->uid == geteuid());
+}
+
+static bool is_name(const char *name)
+{
+	for (; *name != '\0'; name++)
+		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *name) ==
+		    NULL)
+			return false;
+	return true;
+}
+
+/* Whoever may open the socket may observe: its mode and group decide that. */
+int peer_allow(const struct bgf_config *config, const struct origin *origin, const char *name,
+	       enum zb_role role, struct refusal *r)
+{
+	const struct config_control *control = &config->control;
+
+	if (!is_name(name))
+		return refuse(r, ZB_CAUSE_BAD_VALUE, ZB_ATTR_NAME,
+			      "a name consists of letters, digits, '.', '_', '-'");
+	if (role == ZB_ROLE_OBSERVER)
+		return 0;
+	if (role == ZB_ROLE_OPERATOR)
+		return is_own_user(origin)
+			       ? 0
+			       : refuse(r, ZB_CAUSE_NOT_ALLOWED, ZB_ATTR_ROLE,
+					"only root and the gateway's own user may be an operator");
+	if (control->peer_count == 0)
+		return 0;
+	for (uint32_t i = 0; i < control->peer_count; i++) {
+		const struct config_peer *allowed = &control->peers[i];
+		if (strcmp(allowed->name, name) != 0)
+			continue;
+		if (allowed->uid < 0 ? is_own_user(origin)
+				     : origin->is_local && (int64_t)origin->uid == allowed->uid)
+			return 0;
+		return refuse(r, ZB_CAUSE_NOT_ALLOWED, ZB_ATTR_NAME,
+			      "user %u may not be peer %s (control.peers)", origin->uid, name);
+	}
+	return refuse(r, ZB_CAUSE_NOT_ALLOWED, ZB_ATTR_NAME, "%s is not among control.peers", name);
+}
+
+int peer_connect(struct peer *p, uint64_t instance_id, bool restart, struct refusal *r)
+{
+	/* Only a P-CSCF owns sets, so only its instances can harm each other. */
+	if (p->role == ZB_ROLE_PEER && p->connections > 0 && p->instance_id != instance_id)
+		return refuse(r, ZB_CAUSE_INSTANCE_CLASH, ZB_ATTR_INSTANCE_ID,
+			      "instance %llx of %s is connected", (unsigned long long)p->instance_id,
+			      p->name);
+	p->connections++;
+	p->instance_id = instance_id;
+	p->restart = restart;
+	peer_release_others(p);
+	return 0;
+}
+
+void peer_disconnect(struct peer *p)
+{
+	p->connections--;
+}
+
+void peer_release_others(struct peer *p)
+{
+	struct sa_set *set, *next;
+
+	if (!p->restart)
+		return;
+	for (set = TAILQ_FIRST(&p->sets); set != NULL; set = next) {
+		next = TAILQ_NEXT(set, of_peer);
+		if (set->name.instance_id != p->instance_id)
+			sets_end(p->control, set, ZB_EVENT_REMOVED, BGF_REMOVED_NEW_INSTANCE);
+	}
+}

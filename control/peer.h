@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A peer: a P-CSCF (or an observer, an operator) by its name, with any number of connections. Sets belong to
+ * it, not to a connection, so it lives as long as it has either. One thread.
+ */
+#ifndef CONTROL_PEER_H
+#define CONTROL_PEER_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "control/install.h"
+#include "control/sa_set.h"
+#include "zb.h"
+
+struct control;
+
+struct peer {
+	struct control *control;
+	char name[BGF_PEER_NAME_MAX + 1];
+	enum zb_role role;
+	uint64_t instance_id; /* of the connections; 0: none came since this daemon started */
+	bool restart;	      /* that instance said: release what other instances installed */
+	uint32_t connections;
+	uint32_t refs; /* sets, sessions and requests that point here */
+	uint32_t set_count;
+	TAILQ_HEAD(, sa_set) sets; /* those in the table */
+	TAILQ_ENTRY(peer) next;
+};
+
+TAILQ_HEAD(peer_list, peer);
+
+/* Who is at the other end of a connection, as its transport knows it. */
+struct origin {
+	bool is_local; /* the next two are known (SO_PEERCRED) */
+	uint32_t uid;
+	int32_t pid;
+};
+
+/* The peer of a name and role, made if need be, with one reference for the caller. NULL when memory is short.
+ */
+struct peer *peer_get(struct control *c, const char *name, enum zb_role role);
+struct peer *peer_ref(struct peer *p);
+void peer_unref(struct peer *p); /* frees it with the last one */
+
+/* Whether the configuration lets this origin be that peer. 0 or -EREMOTEIO. */
+int peer_allow(const struct bgf_config *config, const struct origin *origin, const char *name,
+	       enum zb_role role, struct refusal *ret_refusal);
+
+/* A connection of an instance comes and goes. Another instance while one is connected is refused
+ * (INSTANCE_CLASH, -EREMOTEIO). */
+int peer_connect(struct peer *p, uint64_t instance_id, bool restart, struct refusal *ret_refusal);
+void peer_disconnect(struct peer *p);
+
+/* Ends what earlier instances installed, if the present one said so. */
+void peer_release_others(struct peer *p);
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/sa_set.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLOTS_MIN = 256 };
+
+/* --- hashes of the keys: each is packed without gaps, for padding is not part of a key --- */
+
+static uint64_t hash_reference(const struct peer *peer, uint64_t reference)
+{
+	uint64_t key[2] = {(uintptr_t)peer, reference};
+
+	return hash_octets(key, sizeof(key));
+}
+
+static uint64_t hash_registration(const struct peer *peer, const char *subscriber,
+				  const char *registration_id)
+{
+	uint8_t key[sizeof(peer) + BGF_SUBSCRIBER_MAX + 1 + BGF_REGISTRATION_ID_MAX];
+	size_t subscriber_length = strlen(subscriber) + 1, length = sizeof(peer);
+
+	memcpy(key, &peer, sizeof(peer));
+	memcpy(key + length, subscriber, subscriber_length); /* its NUL parts the two */
+	length += subscriber_length;
+	memcpy(key + length, registration_id, strlen(registration_id));
+	return hash_octets(key, length + strlen(registration_id));
+}
+
+static uint64_t hash_subscriber(const char *subscriber)
+{
+	return hash_octets(subscriber, strlen(subscriber));
+}
+
+static uint64_t hash_ue(const struct bgf_addr *ue)
+{
+	return hash_octets(ue->octet, sizeof(ue->octet));
+}
+
+static uint64_t hash_pair(const struct bgf_addr *ue, uint16_t port_ue, uint16_t port_local)
+{
+	uint16_t key[10];
+
+	memcpy(key, ue->octet, sizeof(ue->octet));
+	key[8] = port_ue;
+	key[9] = port_local;
+	return hash_octets(key, sizeof(key));
+}
+
+static uint64_t hash_spi(const struct bgf_addr *ue, uint32_t spi)
+{
+	uint32_t key[5];
+
+	memcpy(key, ue->octet, sizeof(ue->octet));
+	key[4] = spi;
+	return hash_octets(key, sizeof(key));
+}
+
+/* --- a set --- */
+
+struct sa_set *sa_set_new(void)
+{
+	struct sa_set *set = calloc(1, sizeof(*set));
+
+	if (set != NULL)
+		STAILQ_INIT(&set->waiting);
+	return set;
+}
+
+void sa_set_free(struct sa_set *set)
+{
+	/* name.content is a digest over the keys. */
+	OPENSSL_cleanse(&set->name, sizeof(set->name));
+	free(set);
+}
+
+/* --- the table --- */
+
+int sa_table_init(struct sa_table *t)
+{
+	struct hash *hashes[] = {&t->id, &t->reference, &t->registration, &t->subscriber,
+				 &t->ue, &t->uc,	&t->us,		  &t->spi};
+
+	*t = (struct sa_table){0};
+	for (size_t i = 0; i < sizeof(hashes) / sizeof(*hashes); i++) {
+		if (hash_init(hashes[i]) != 0) {
+			sa_table_free(t);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void sa_table_free(struct sa_table *t)
+{
+	hash_free(&t->id);
+	hash_free(&t->reference);
+	hash_free(&t->registration);
+	hash_free(&t->subscriber);
+	hash_free(&t->ue);
+	hash_free(&t->uc);
+	hash_free(&t->us);
+	hash_free(&t->spi);
+	free(t->slot);
+	free(t->free_slot);
+	*t = (struct sa_table){0};
+}
+
+static int grow_slots(struct sa_table *t)
+{
+	uint32_t slots = t->slots == 0 ? SLOTS_MIN : t->slots * 2;
+	struct sa_set **slot = realloc(t->slot, slots * sizeof(*slot));
+	if (slot == NULL)
+		return -ENOMEM;
+	t->slot = slot;
+	uint32_t *free_slot = realloc(t->free_slot, slots * sizeof(*free_slot));
+	if (free_slot == NULL)
+		return -ENOMEM;
+	t->free_slot = free_slot;
+
+	/* The lowest is taken first, so that a listing is dense. */
+	for (uint32_t i = slots; i-- > t->slots;) {
+		t->slot[i] = NULL;
+		t->free_slot[t->free_slots++] = i;
+	}
+	t->slots = slots;
+	return 0;
+}
+
+int sa_table_enter(struct sa_table *t, struct sa_set *set)
+{
+	const struct bgf_set_selectors *s = &set->selectors;
+	const struct dpl_set_name *name = &set->name;
+
+	if (t->free_slots == 0 && grow_slots(t) != 0)
+		return -ENOMEM;
+	set->slot = t->free_slot[--t->free_slots];
+	t->slot[set->slot] = set;
+	t->count++;
+	hash_insert(&t->reference, &set->by_reference, hash_reference(set->peer, name->reference), set);
+	hash_insert(&t->registration, &set->by_registration,
+		    hash_registration(set->peer, name->subscriber, name->registration_id), set);
+	hash_insert(&t->subscriber, &set->by_subscriber, hash_subscriber(name->subscriber), set);
+	hash_insert(&t->ue, &set->by_ue, hash_ue(&s->ue), set);
+	hash_insert(&t->uc, &set->by_uc, hash_pair(&s->ue, s->port_uc, s->port_ps), set);
+	hash_insert(&t->us, &set->by_us, hash_pair(&s->ue, s->port_us, s->port_pc), set);
+	hash_insert(&t->spi, &set->by_spi_uc, hash_spi(&s->ue, s->spi_uc), set);
+	hash_insert(&t->spi, &set->by_spi_us, hash_spi(&s->ue, s->spi_us), set);
+	if (set->id != 0)
+		sa_table_identify(t, set, set->id);
+	return 0;
+}
+
+void sa_table_identify(struct sa_table *t, struct sa_set *set, uint64_t id)
+{
+	set->id = id;
+	hash_insert(&t->id, &set->by_id, hash_octets(&id, sizeof(id)), set);
+}
+
+void sa_table_leave(struct sa_table *t, struct sa_set *set)
+{
+	hash_remove(&t->id, &set->by_id);
+	hash_remove(&t->reference, &set->by_reference);
+	hash_remove(&t->registration, &set->by_registration);
+	hash_remove(&t->subscriber, &set->by_subscriber);
+	hash_remove(&t->ue, &set->by_ue);
+	hash_remove(&t->uc, &set->by_uc);
+	hash_remove(&t->us, &set->by_us);
+	hash_remove(&t->spi, &set->by_spi_uc);
+	hash_remove(&t->spi, &set->by_spi_us);
+	t->slot[set->slot] = NULL;
+	t->free_slot[t->free_slots++] = set->slot;
+	t->count--;
+}
+
+/* --- look-ups --- */
+
+static struct hash_node *step(const struct hash *h, uint64_t hash, struct hash_node *at)
+{
+	return at == NULL ? hash_first(h, hash) : hash_next(at);
+}
+
+struct sa_set *sa_table_by_id(const struct sa_table *t, uint64_t id)
+{
+	for (struct hash_node *n = hash_first(&t->id, hash_octets(&id, sizeof(id))); n != NULL;
+	     n = hash_next(n)) {
+		struct sa_set *set = n->owner;
+		if (set->id == id)
+			return set;
+	}
+	return NULL;
+}
+
+struct sa_set *sa_table_by_reference(const struct sa_table *t, const struct peer *peer, uint64_t reference)
+{
+	struct hash_node *n = hash_first(&t->reference, hash_reference(peer, reference));
+
+	for (; n != NULL; n = hash_next(n)) {
+		struct sa_set *set = n->owner;
+		if (set->peer == peer && set->name.reference == reference)
+			return set;
+	}
+	return NULL;
+}
+
+struct sa_set *sa_table_of_registration(const struct sa_table *t, const struct peer *peer,
+					const char *subscriber, const char *registration_id,
+					struct hash_node **at)
+{
+	uint64_t hash = hash_registration(peer, subscriber, registration_id);
+
+	while ((*at = step(&t->registration, hash, *at)) != NULL) {
+		struct sa_set *set = (*at)->owner;
+		if (set->peer == peer && strcmp(set->name.subscriber, subscriber) == 0 &&
+		    strcmp(set->name.registration_id, registration_id) == 0)
+			return set;
+	}
+	return NULL;
+}
+
+struct sa_set *sa_table_of_subscriber(const struct sa_table *t, const char *subscriber, struct hash_node **at)
+{
+	uint64_t hash = hash_subscriber(subscriber);
+
+	while ((*at = step(&t->subscriber, hash, *at)) != NULL) {
+		struct sa_set *set = (*at)->owner;
+		if (strcmp(set->name.subscriber, subscriber) == 0)
+			return set;
+	}
+	return NULL;
+}
+
+struct sa_set *sa_table_of_ue(const struct sa_table *t, const struct bgf_addr *ue, struct hash_node **at)
+{
+	uint64_t hash = hash_ue(ue);
+
+	while ((*at = step(&t->ue, hash, *at)) != NULL) {
+		struct sa_set *set = (*at)->owner;
+		if (bgf_addr_equal(&set->selectors.ue, ue))
+			return set;
+	}
+	return NULL;
+}
+
+struct sa_set *sa_table_of_uc(const struct sa_table *t, const struct bgf_set_selectors *s,
+			      struct hash_node **at)
+{
+	uint64_t hash = hash_pair(&s->ue, s->port_uc, s->port_ps);
+
+	while ((*at = step(&t->uc, hash, *at)) != NULL) {
+		const struct bgf_set_selectors *other = &((struct sa_set *)(*at)->owner)->selectors;
+		if (other->port_uc == s->port_uc && other->port_ps == s->port_ps &&
+		    bgf_addr_equal(&other->ue, &s->ue))
+			return (*at)->owner;
+	}
+	return NULL;
+}
+
+struct sa_set *sa_table_of_us(const struct sa_table *t, const struct bgf_set_selectors *s,
+			      struct hash_node **at)
+{
+	uint64_t hash = hash_pair(&s->ue, s->port_us, s->port_pc);
+
+	while ((*at = step(&t->us, hash, *at)) != NULL) {
+		const struct bgf_set_selectors *other = &((struct sa_set *)(*at)->owner)->selectors;
+		if (other->port_us == s->port_us && other->port_pc == s->port_pc &&
+		    bgf_addr_equal(&other->ue, &s->ue))
+			return (*at)->owner;
+	}
+	return NULL;
+}
+
+struct sa_set *sa_table_of_spi(const struct sa_table *t, const struct bgf_addr *ue, uint32_t spi,
+			       struct hash_node **at)
+{
+	uint64_t hash = hash_spi(ue, spi);
+
+	while ((*at = step(&t->spi, hash, *at)) != NULL) {
+		const struct bgf_set_selectors *other = &((struct sa_set *)(*at)->owner)->selectors;
+		if ((other->spi_uc == spi || other->spi_us == spi) && bgf_addr_equal(&other->ue, ue))
+			return (*at)->owner;
+	}
+	return NULL;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control/dispatch.h"
+#include "control/log.h"
+#include "control/op.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static struct log_gate gate = {.rate = 20};
+
+static const char *name_of(const struct session *s)
+{
+	return s->peer != NULL ? s->peer->name : "(no HELLO yet)";
+}
+
+/* --- end --- */
+
+static void free_session(struct session *s)
+{
+	struct op *op;
+
+	while ((op = LIST_FIRST(&s->ops)) != NULL)
+		session_op_ends(s, op);
+	if (s->peer != NULL) {
+		peer_disconnect(s->peer);
+		peer_unref(s->peer);
+	}
+	LIST_REMOVE(s, next);
+	s->control->session_count--;
+	event_free(s->readable);
+	event_free(s->writable);
+	evbuffer_free(s->out);
+	zb_stream_clear(&s->in);
+	close(s->fd);
+	free(s);
+}
+
+void session_close(struct session *s, const char *why)
+{
+	if (s->dead)
+		return;
+	if (why != NULL)
+		log_gated(&gate, LOG_LEVEL_INFO, "association of %s (pid %d, uid %u) closed: %s", name_of(s),
+			  s->origin.pid, s->origin.uid, why);
+	s->dead = true;
+	event_del(s->readable);
+	event_active(s->writable, EV_WRITE, 1); /* freed there, when nobody holds it any more */
+}
+
+void session_finish(struct session *s)
+{
+	s->closing = true;
+	event_del(s->readable);
+	event_add(s->writable, NULL);
+}
+
+void session_free_all(struct control *c)
+{
+	while (!LIST_EMPTY(&c->sessions))
+		free_session(LIST_FIRST(&c->sessions));
+}
+
+/* --- out --- */
+
+void session_send(struct session *s, const void *frame, size_t length)
+{
+	if (s->dead)
+		return;
+	if (evbuffer_get_length(s->out) == 0)
+		s->taken = timers_now();
+	if (evbuffer_add(s->out, frame, length) != 0 || evbuffer_get_length(s->out) > SESSION_OUT_MAX) {
+		session_close(s, "it does not read what it asked for");
+		return;
+	}
+	event_add(s->writable, NULL);
+}
+
+void session_send_event(struct session *s, const void *frame, size_t length)
+{
+	if (evbuffer_get_length(s->out) > SESSION_OUT_EVENTS) {
+		s->events_lost++;
+		return;
+	}
+	session_send(s, frame, length);
+}
+
+void session_refuse(struct session *s, const struct zb_header *request, const struct refusal *r)
+{
+	uint8_t buffer[1024];
+	struct zb_frame f;
+
+	zb_answer_refuse(&f, buffer, sizeof(buffer), request, r->fault, r->text[0] != '\0' ? r->text : NULL);
+	int length = zb_frame_finish(&f);
+	if (length > 0)
+		session_send(s, buffer, (size_t)length);
+}
+
+static void send_bare(struct session *s, enum zb_message type, uint16_t flags)
+{
+	uint8_t buffer[64];
+	struct zb_frame f;
+
+	zb_frame_begin(&f, buffer, sizeof(buffer), type, flags, 0);
+	int length = zb_frame_finish(&f);
+	if (length > 0)
+		session_send(s, buffer, (size_t)length);
+}
+
+bool session_wants(const struct session *s, unsigned kind, const struct peer *owner)
+{
+	if (s->dead || s->closing || s->peer == NULL || !(s->events & ZB_EVENT_BIT(kind)))
+		return false;
+	return owner == NULL || s->peer->role != ZB_ROLE_PEER || s->peer == owner;
+}
+
+static void look_at_frames(struct session *s);
+
+static void resume(struct session *s)
+{
+	if (!s->paused || s->dead || s->closing || s->ops_weight >= SESSION_OPS_MAX ||
+	    evbuffer_get_length(s->out) > SESSION_OUT_PAUSE)
+		return;
+	s->paused = false;
+	event_add(s->readable, NULL);
+	look_at_frames(s); /* what is in the buffer already makes no descriptor readable */
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)what;
+	if (s->dead) {
+		free_session(s);
+		return;
+	}
+	int n = evbuffer_get_length(s->out) > 0 ? evbuffer_write(s->out, fd) : 0;
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		session_close(s, s->closing ? NULL : strerror(errno));
+		return;
+	}
+	if (n > 0)
+		s->taken = timers_now();
+	if (s->events_lost > 0 && evbuffer_get_length(s->out) < SESSION_OUT_PAUSE) {
+		log_gated(&gate, LOG_LEVEL_WARNING, "%s (pid %d) reads too slowly: %u events lost",
+			  name_of(s), s->origin.pid, s->events_lost);
+		s->events_lost = 0;
+		if (s->events & ZB_EVENT_BIT(ZB_EVENT_GAP))
+			send_bare(s, ZB_MSG_GAP, ZB_FLAG_EVENT);
+	}
+	if (evbuffer_get_length(s->out) > 0)
+		event_add(s->writable, NULL);
+	else if (s->closing)
+		session_close(s, NULL);
+	resume(s);
+}
+
+/* --- in --- */
+
+static void look_at_frame(struct session *s, const uint8_t *frame, const struct zb_header *header)
+{
+	struct zb_message_in m;
+	struct refusal r = {0};
+
+	s->heard = timers_now();
+	s->asked = 0;
+	s->frame_at = 0; /* the time limit is one frame's, however many come */
+	if (zb_message_parse(frame, header->length, &m, &r.fault) == 0) {
+		dispatch(s, &m);
+		return;
+	}
+	install_refine_fault(&r);
+	if (!(header->flags & (ZB_FLAG_ANSWER | ZB_FLAG_EVENT)))
+		session_refuse(s, header, &r);
+	if (r.fault.cause == ZB_CAUSE_MALFORMED || r.fault.cause == ZB_CAUSE_BAD_VERSION)
+		session_finish(s);
+}
+
+static void look_at_frames(struct session *s)
+{
+	struct zb_header header;
+	struct refusal r = {0};
+	const uint8_t *frame;
+	int got = 0;
+
+	if (s->running)
+		return; /* an answer that was given at once let it go on: it does already */
+	s->running = true;
+	while (!s->dead && !s->closing && !s->paused &&
+	       (got = zb_stream_next(&s->in, &frame, &header, &r.fault)) == 1) {
+		look_at_frame(s, frame, &header);
+		if (s->ops_weight >= SESSION_OPS_MAX || evbuffer_get_length(s->out) > SESSION_OUT_PAUSE) {
+			s->paused = true;
+			event_del(s->readable);
+		}
+	}
+	s->running = false;
+	if (got < 0) {
+		log_gated(&gate, LOG_LEVEL_WARNING, "%s (pid %d) sent what is no frame of Zb version %d",
+			  name_of(s), s->origin.pid, ZB_VERSION);
+		session_refuse(s, &header, &r);
+		session_finish(s);
+	}
+	if (!zb_stream_is_partial(&s->in))
+		s->frame_at = 0;
+	else if (s->frame_at == 0)
+		s->frame_at = timers_now();
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+	size_t room;
+	void *into = zb_stream_room(&s->in, &room);
+
+	(void)what;
+	if (into == NULL) {
+		session_close(s, "no memory for what it sends");
+		return;
+	}
+	ssize_t n = recv(fd, into, room, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		session_close(s,
+			      n == 0 ? (s->peer != NULL ? "the other end closed" : NULL) : strerror(errno));
+		return;
+	}
+	zb_stream_add(&s->in, (size_t)n);
+	look_at_frames(s);
+}
+
+/* --- requests under way --- */
+
+void session_op_begins(struct session *s, struct op *op)
+{
+	s->ops_weight += op->weight;
+	LIST_INSERT_HEAD(&s->ops, op, of_session);
+}
+
+void session_op_ends(struct session *s, struct op *op)
+{
+	s->ops_weight -= op->weight;
+	LIST_REMOVE(op, of_session);
+	op->session = NULL;
+	if (s->paused && !s->dead)
+		event_add(s->writable, NULL); /* which resumes, out of the loop */
+}
+
+/* --- time --- */
+
+static void tick(struct session *s, uint64_t now)
+{
+	const struct config_control *config = &s->control->config->control;
+	uint64_t frame_limit = config->frame_timeout_s * SECOND, beat = config->heartbeat_s * SECOND;
+
+	if (s->dead)
+		return;
+	if (s->closing || s->peer == NULL) {
+		if (now > s->heard + frame_limit)
+			session_close(s, s->closing ? NULL : "no HELLO in time");
+	} else if (s->frame_at != 0 && !s->paused && now > s->frame_at + frame_limit) {
+		session_close(s, "a frame did not become whole in time");
+	} else if (evbuffer_get_length(s->out) > 0 && now > s->taken + 3 * beat) {
+		session_close(s, "it does not read");
+	} else if (s->paused) {
+		s->heard = now; /* it is not listened to, so its silence says nothing */
+	} else if (now > s->heard + 3 * beat) {
+		session_close(s, "it is silent");
+	} else if (now > s->heard + beat && (s->asked == 0 || now > s->asked + beat)) {
+		s->asked = now;
+		send_bare(s, ZB_MSG_HEARTBEAT, 0);
+	}
+}
+
+void session_tick_all(struct control *c)
+{
+	uint64_t now = timers_now();
+	struct session *s;
+
+	LIST_FOREACH (s, &c->sessions, next)
+		tick(s, now);
+}
+
+/* --- begin --- */
+
+int session_new(struct control *c, int fd, const struct origin *origin)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return -ENOMEM;
+	s->control = c;
+	s->fd = fd;
+	s->origin = *origin;
+	s->heard = s->taken = timers_now();
+	s->over_limit = c->session_count >= c->config->control.connections_max;
+	LIST_INIT(&s->ops);
+	s->out = evbuffer_new();
+	s->readable = event_new(c->base, fd, EV_READ | EV_PERSIST, on_readable, s);
+	s->writable = event_new(c->base, fd, EV_WRITE, on_writable, s);
+	if (s->out == NULL || s->readable == NULL || s->writable == NULL ||
+	    event_add(s->readable, NULL) != 0) {
+		if (s->out != NULL)
+			evbuffer_free(s->out);
+		if (s->readable != NULL)
+			event_free(s->readable);
+		if (s->writable != NULL)
+			event_free(s->writable);
+		free(s);
+		return -ENOMEM;
+	}
+	LIST_INSERT_HEAD(&c->sessions, s, next);
+	c->session_count++;
+	return 0;
+}

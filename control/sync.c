@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/sync.h"
+
+#include <string.h>
+
+#include "control/events.h"
+#include "control/life.h"
+#include "control/log.h"
+#include "control/sets.h"
+
+static void ask_for(struct control *c, uint64_t from);
+
+/* Another store: nothing that was known here is there any more. */
+static void start_anew(struct control *c, uint64_t epoch)
+{
+	uint32_t count = c->table.count;
+
+	for (uint32_t i = 0; i < c->table.slots; i++)
+		if (c->table.slot[i] != NULL)
+			sets_forget(c, c->table.slot[i]);
+	sets_finish_ending(c, true);
+	c->store_epoch = epoch;
+	log_line(LOG_LEVEL_WARNING, "the data plane has a new store: %u sets are lost", count);
+	events_epoch_lost(c);
+}
+
+void sync_up(void *arg, const struct dpl_hello_answer *hello)
+{
+	struct control *c = arg;
+
+	c->capacity = hello->capacity;
+	memcpy(c->boot_id, hello->boot_id, sizeof(c->boot_id));
+	log_line(LOG_LEVEL_INFO, "data plane link up: %u of %u sets, %u workers, %u ports", hello->sets,
+		 hello->capacity, hello->workers, hello->ports);
+	if (c->store_epoch != 0 && c->store_epoch != hello->store_epoch)
+		start_anew(c, hello->store_epoch);
+	c->store_epoch = hello->store_epoch;
+	for (uint32_t i = 0; i < c->table.slots; i++)
+		if (c->table.slot[i] != NULL)
+			c->table.slot[i]->seen = false;
+	ask_for(c, 0);
+}
+
+void sync_down(void *arg)
+{
+	struct control *c = arg;
+
+	c->serving = false;
+}
+
+void sync_first_used(void *arg, uint64_t set_id)
+{
+	sets_first_used(arg, set_id);
+}
+
+/* --- learning --- */
+
+static void adopt(struct sa_set *set, const struct dpl_set_state *state)
+{
+	set->selectors = state->selectors;
+	set->name = state->name;
+	set->state = state->state;
+	set->first_used = state->first_used;
+	set->seen = true;
+}
+
+/* The strings of a record end where they should. */
+static bool is_sound(const struct dpl_set_state *state)
+{
+	const struct dpl_set_name *name = &state->name;
+
+	return state->set_id != 0 && state->state >= BGF_SET_TEMPORARY && state->state <= BGF_SET_DRAINING &&
+	       memchr(name->peer, '\0', sizeof(name->peer)) != NULL && name->peer[0] != '\0' &&
+	       memchr(name->subscriber, '\0', sizeof(name->subscriber)) != NULL &&
+	       memchr(name->registration_id, '\0', sizeof(name->registration_id)) != NULL;
+}
+
+static void learn_new(struct control *c, const struct dpl_set_state *state)
+{
+	struct sa_set *set = sa_set_new();
+	struct peer *peer = peer_get(c, state->name.peer, ZB_ROLE_PEER);
+
+	if (set != NULL && peer != NULL) {
+		adopt(set, state);
+		set->id = state->set_id;
+		set->expires = state->expires;
+		if (peer->instance_id == 0)
+			peer->instance_id = state->name.instance_id;
+		if (sets_enter(c, set, peer) == 0)
+			set = NULL;
+	}
+	if (set != NULL) {
+		log_line(LOG_LEVEL_ERROR, "no memory to learn set %llu", (unsigned long long)state->set_id);
+		sa_set_free(set);
+	}
+	peer_unref(peer);
+}
+
+static void learn(struct control *c, const struct dpl_set_state *state)
+{
+	struct sa_set *ending = sets_find_ending(c, state->set_id);
+	struct sa_set *set = sa_table_by_id(&c->table, state->set_id);
+
+	if (state->name.installed > c->last_installed)
+		c->last_installed = state->name.installed;
+	if (ending != NULL) {
+		ending->seen = true;
+	} else if (!is_sound(state)) {
+		log_line(LOG_LEVEL_ERROR,
+			 "the data plane told a set %llu that makes no sense; it is left alone",
+			 (unsigned long long)state->set_id);
+	} else if (set != NULL) {
+		adopt(set, state);
+		sets_set_expiry(c, set, state->expires);
+	} else {
+		learn_new(c, state);
+	}
+}
+
+/* --- after the last one --- */
+
+static void settle_all(struct control *c)
+{
+	for (uint32_t i = 0; i < c->table.slots; i++) {
+		struct sa_set *set = c->table.slot[i];
+		if (set == NULL)
+			continue;
+		if (!set->seen)
+			sets_forget(c, set); /* its ADD was answered, and then the store went back: cannot be,
+						or a crash */
+		else if (set->state != BGF_SET_TEMPORARY)
+			sets_settle(c, set); /* what a CONFIRM did not come to finish */
+	}
+}
+
+static void finish(struct control *c)
+{
+	struct peer *peer, *next;
+
+	settle_all(c);
+	sets_finish_ending(c, false);
+	c->serving = true;
+	for (peer = TAILQ_FIRST(&c->peers); peer != NULL; peer = next) {
+		next = TAILQ_NEXT(peer, next);
+		peer_ref(peer);
+		peer_release_others(peer);
+		next = TAILQ_NEXT(peer, next);
+		peer_unref(peer);
+	}
+	log_line(LOG_LEVEL_INFO, "in step with the data plane: %u sets", c->table.count);
+}
+
+static void on_rows(void *arg, int status, const struct dpl_header *answer)
+{
+	const struct dpl_set_rows *rows = (const struct dpl_set_rows *)answer;
+	struct control *c = arg;
+
+	if (status != 0) {
+		if (answer != NULL)
+			log_line(LOG_LEVEL_ERROR, "the data plane does not tell its sets: %s",
+				 strerror(-status));
+		return;
+	}
+	for (uint32_t i = 0; i < rows->count; i++)
+		learn(c, &rows->set[i]);
+	if (rows->next != 0)
+		ask_for(c, rows->next);
+	else
+		finish(c);
+}
+
+static void ask_for(struct control *c, uint64_t from)
+{
+	struct dpl_cursor cursor = {.header = DPLINK_RECORD(DPL_SET_LIST, cursor), .from = from};
+
+	if (dplink_send(c->link, &cursor.header, on_rows, c) != 0)
+		log_line(LOG_LEVEL_ERROR, "the data plane cannot be asked for its sets");
+}
