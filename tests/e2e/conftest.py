@@ -16,6 +16,7 @@ sys.path[:0] = [REPOSITORY, os.path.dirname(os.path.abspath(__file__))]
 
 from deploy.lab.gateway import Gateway  # noqa: E402  (the path above comes first)
 from deploy.lab.netns import Lab, raise_on_signals  # noqa: E402
+from hostile import Field  # noqa: E402
 from support import Counters, KEYS  # noqa: E402
 from zbwire import Zb  # noqa: E402
 
@@ -59,6 +60,16 @@ def gateway(request, lab, folder):
     assert made.control.stop() == 0, made.control.log()[-2000:]
     assert made.dataplane.stop() == 0, made.dataplane.log()[-2000:]
     KEYS.assert_not_in_files(folder)
+
+
+@pytest.fixture(scope="module")
+def field(lab, gateway):
+    """The gateway between a hostile UE and a core played by hand (hostile.py)."""
+    made = Field(lab, gateway)
+    try:
+        yield made.begin()
+    finally:
+        made.close()
 
 
 @pytest.fixture

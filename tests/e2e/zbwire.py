@@ -90,7 +90,7 @@ class Zb:
     def __init__(self, path, name="pcscf1", instance_id=None, role=0):
         self.path, self.name, self.role = path, name, role
         self.instance_id = instance_id or int.from_bytes(os.urandom(7), "big") + 1
-        self.socket, self.txn, self.events = None, 0, []
+        self.socket, self.hello, self.txn, self.events = None, None, 0, []
         self._reference = int.from_bytes(os.urandom(6), "big") << 12
 
     def reference(self):
@@ -118,6 +118,11 @@ class Zb:
             cursor = answer.get("CURSOR")
             if not cursor:
                 return found
+
+    def gateway(self):
+        """What the gateway said in its answer to HELLO; associates if need be."""
+        self._associate(5)
+        return self.hello
 
     def install(self, selectors, ik, **more):
         """INSTALL of a set: its SET group. selectors: UE_ADDRESS, SERVED_ADDRESS, PORT_.., SPI_UC, SPI_US."""
@@ -149,7 +154,7 @@ class Zb:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(wait)
         self.socket.connect(self.path)
-        self._exchange("HELLO", {"NAME": self.name, "INSTANCE_ID": self.instance_id, "ROLE": self.role}, wait)
+        self.hello = self._exchange("HELLO", {"NAME": self.name, "INSTANCE_ID": self.instance_id, "ROLE": self.role}, wait)
 
     def _exchange(self, message, attributes, wait):
         self.txn += 1

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the gateway says in ICMP, and what it does when it cannot send: TTL, size, routes, neighbours, its taps."""
+import socket
+import time
+
+import pytest
+from scapy.layers.inet import ICMP, IP
+from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPv6
+from scapy.packet import Raw
+
+from deploy.lab import netns
+from hostile import family_of, header_length, network, patched, plain, sip
+
+SETTINGS = {"dataplane.exception_rate": "1000"}
+PORTS = {("access", 4): netns.ACCESS4, ("access", 6): netns.ACCESS6, ("core", 4): netns.CORE_GW4,
+         ("core", 6): netns.CORE_GW6}
+MTU = 1500
+BOTH = pytest.mark.parametrize("family", (4, 6))
+TRANSPORTS = pytest.mark.parametrize("transport", ("udp", "tcp"))
+
+
+@pytest.fixture(scope="module")
+def ues(field):
+    return {family: field.ue(family).establish() for family in (4, 6)}
+
+
+def parsed(packet):
+    """By Scapy, with its checksums looked at: they are the same when written again."""
+    kind = IP if packet[0] >> 4 == 4 else IPv6
+    again = kind(packet)
+    for layer in (again, again.payload):
+        for checksum in ("chksum", "cksum"):
+            if checksum in layer.fields:
+                delattr(layer, checksum)
+    assert bytes(again) == packet, f"a wrong checksum or length in {packet.hex()}"
+    return kind(packet)
+
+
+def check_error(packet, side, quoted, destination):
+    """An ICMP error of the port on `side` about `quoted`; it parsed."""
+    error = parsed(packet)
+    family = family_of(destination)
+    assert (error.src, error.dst) == (PORTS[side, family], destination)
+    quote = packet[header_length(packet) + 8:]
+    assert len(quote) >= header_length(quoted) + 8 and quoted.startswith(quote), "it does not quote the packet"
+    assert len(packet) <= (576 if family == 4 else 1280)
+    return error
+
+
+def last_hop(packet, ttl):
+    return patched(packet, 8 if packet[0] >> 4 == 4 else 7, bytes((ttl,)), fix_checksum=True)
+
+
+@BOTH
+@pytest.mark.parametrize("ttl", (0, 1))
+def test_ttl_from_the_access_side(field, ues, family, ttl):
+    ue = ues[family]
+    for packet in (plain(ue.address, ue.served, 5070, 5060, sip("OPTIONS")), ue.protected()):
+        packet = last_hop(packet, ttl)
+        with field.dropped("access", ttl_expired=1, to_access=1) as out:
+            field.access.send(packet)
+        error = check_error(out.access[0], "access", packet, ue.address)
+        assert ((error[ICMP].type, error[ICMP].code) == (11, 0)) if family == 4 else ICMPv6TimeExceeded in error
+    ue.passes()
+
+
+@BOTH
+@TRANSPORTS
+def test_ttl_from_the_core_side(field, ues, family, transport):
+    ue = ues[family]
+    packet = ue.from_core(bytes(400), transport=transport, ttl=1)
+    with field.dropped("core", ttl_expired=1, to_core=1) as out:
+        field.core.send(packet)
+    check_error(out.core[0], "core", packet, ue.served)
+    ue.reached(transport=transport, ttl=2)
+
+
+@BOTH
+def test_no_icmp_error_about_what_must_not_have_one(field, ues, family):
+    """RFC 1122 3.2.2, RFC 4443 2.4: none about an ICMP error."""
+    ue = ues[family]
+    quoted = ue.protected()[:header_length(ue.inner()) + 8]
+    error = ICMP(type=3, code=3) / Raw(quoted) if family == 4 else ICMPv6TimeExceeded() / Raw(quoted)
+    with field.dropped("access", ttl_expired=1):
+        field.access.send(bytes(network(ue.address, ue.served, ttl=1) / error))
+
+
+def largest(ue, transport):
+    """Octets of data that still fit the access link in ESP: 8 of header, 2 of trailer, 12 of ICV, 4 aligned."""
+    room = MTU - header_length(ue.inner()) - 8 - 12
+    return room - room % 4 - 2 - (8 if transport == "udp" else 20)
+
+
+@BOTH
+@TRANSPORTS
+def test_too_big_is_said_to_the_core(field, ues, family, transport):
+    ue = ues[family]
+    fits = largest(ue, transport)
+    ue.reached(bytes(fits), transport=transport)
+    packet = ue.from_core(bytes(fits + 1), transport=transport)
+    with field.dropped("core", too_big=1, to_core=1) as out:
+        field.core.send(packet)
+    error = check_error(out.core[0], "core", packet, ue.served)
+    said = error[ICMP].nexthopmtu if family == 4 else error[ICMPv6PacketTooBig].mtu
+    assert said == len(packet) - 1, "the MTU that it says is the largest packet that fits"
+    assert family == 6 or (error[ICMP].type, error[ICMP].code) == (3, 4)
+    ue.reached(transport=transport)
+
+
+def test_too_big_without_df_is_dropped_in_silence(field, ues):
+    with field.dropped("core", too_big=1):
+        field.core.send(ues[4].from_core(bytes(largest(ues[4], "udp") + 1), flags=0))
+    ues[4].reached()
+
+
+@pytest.mark.parametrize("side", ("access", "core"))
+@BOTH
+def test_the_kernel_answers_an_echo_request(field, family, side):
+    """ARP or ND, then ICMP, over the port's tap."""
+    host = field.ue(family, 40).address if side == "access" else (netns.CORE4 if family == 4 else netns.CORE6)
+    echo = ICMP(id=7, seq=1) if family == 4 else ICMPv6EchoRequest(id=7, seq=1)
+    packet = bytes(network(host, PORTS[side, family]) / echo / Raw(b"are you there"))
+    with field.dropped(**{f"to_{side}": 1}) as out:
+        getattr(field, side).send(packet)
+    answer = parsed(getattr(out, side)[0])
+    assert (answer.src, answer.dst) == (PORTS[side, family], host) and answer.lastlayer().load == b"are you there"
+    assert (answer[ICMP].type == 0) if family == 4 else ICMPv6EchoReply in answer
+
+
+@BOTH
+def test_no_route_to_the_ue(field, family):
+    ue = field.ue(family)
+    ue.address = "172.20.0.2" if family == 4 else "2001:db8::2"
+    ue.establish()
+    with field.dropped("core", no_route=2):
+        field.core.send(ue.from_core(), plain(ue.served, ue.address, 5060, 5070, b"SIP/2.0 200 OK\r\n\r\n"))
+    ue.passes()
+
+
+def test_no_route_to_the_pcscf_and_a_new_one(field, ues):
+    """Routes follow the kernel's. (IPv6, for the witness is IPv4.)"""
+    route = ("route", "add", f"{netns.SERVED6}/128", "via", netns.CORE6, "dev", "bgf-core")
+    netns.run("ip", "-n", field.lab.tap, "route", "del", f"{netns.SERVED6}/128")
+    try:
+        time.sleep(0.3)
+        with field.dropped("access", no_route=1):
+            field.access.send(ues[6].protected(sequence=ues[6].next()))
+    finally:
+        netns.run("ip", "-n", field.lab.tap, *route)
+    time.sleep(0.3)
+    ues[6].passes()
+
+
+def test_no_neighbour(field):
+    """Two UEs that answer neither ARP nor ND: what waits for them is dropped once the kernel gives up."""
+    silent = [field.ue(family, 50).establish() for family in (4, 6)]
+    for ue in silent:
+        field.access.fall_silent(ue.address)
+    with field.dropped("core", no_neighbour=4, patience=8):
+        for ue in silent:
+            field.core.send(ue.from_core(), plain(ue.served, ue.address, 5060, 5070, b"SIP/2.0 200 OK\r\n\r\n"))
+    for ue in silent:  # and they come back
+        field.access.play(ue.address)
+        sent = (ue.sequence["us"], ue.from_core())
+        ue.sequence["us"] += 1  # the packet that was dropped had a number
+        field.access.forget()
+        deadline = time.monotonic() + 8
+        while not field.access.received():
+            assert time.monotonic() < deadline, f"never reached again: {field.tell()}"
+            field.core.send(sent[1])
+            field.access.wait(lambda frames: frames, 0.5)
+
+
+def test_the_kernel_sends_from_its_own_addresses_only(field):
+    """A program beside the gateway cannot speak as a UE or as the P-CSCF through a tap."""
+    for tap, side in (("bgf-acc", "access"), ("bgf-core", "core")):
+        end = getattr(field, side)
+        with netns.inside(field.lab.tap):
+            raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+            raw.bind((tap, 0))
+        for family in (4, 6):
+            ue = field.ue(family, 41)
+            for source, destination in ((ue.served, ue.address), (ue.address, ue.served)):
+                packet = plain(source, destination, 5060, 5060, sip("OPTIONS"))
+                frame = end.mac + end.gateway_mac + (b"\x08\0" if family == 4 else b"\x86\xdd") + packet
+                with field.dropped(side, tap_source=1):
+                    raw.send(frame)
+        raw.close()
+
+
+def test_more_for_the_kernel_than_its_rate(field):
+    """A flood of echo requests costs the kernel its rate and no more; the rest is `exception_rate=`."""
+    host = field.ue(4, 42).address
+    packet = bytes(network(host, netns.ACCESS4) / ICMP() / Raw(b"flood"))
+    before, begin = field.drops(), time.monotonic()
+    field.access.forget()
+    sent = 4000
+    for number in range(sent):
+        field.access.send(packet)
+        if number % 200 == 199:
+            time.sleep(0.001)  # the receive ring has 1,024
+    field.settle()
+    answered = len(field.access.received())
+    allowed = 1000 * (time.monotonic() - begin + 1) + 1
+    lost = {key: value - before[key] for key, value in field.drops().items() if value != before[key]}
+    assert set(lost) == {("access", "exception_rate")} and lost["access", "exception_rate"] >= sent - allowed
+    assert 0 < answered <= sent - lost["access", "exception_rate"]
+
+
+def test_it_passes_the_rest_on(field, ues):
+    for ue in ues.values():
+        for transport in ("udp", "tcp"):
+            ue.passes(transport=transport)
+            ue.reached(transport=transport)
