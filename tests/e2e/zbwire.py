@@ -154,7 +154,8 @@ class Zb:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(wait)
         self.socket.connect(self.path)
-        self.hello = self._exchange("HELLO", {"NAME": self.name, "INSTANCE_ID": self.instance_id, "ROLE": self.role}, wait)
+        self.hello = self._exchange(
+            "HELLO", {"NAME": self.name, "INSTANCE_ID": self.instance_id, "ROLE": self.role}, wait)
 
     def _exchange(self, message, attributes, wait):
         self.txn += 1
