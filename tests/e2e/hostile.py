@@ -30,7 +30,7 @@ from zbwire import Zb
 
 ETH_IP4, ETH_ARP, ETH_IP6 = 0x0800, 0x0806, 0x86DD
 ESP, ICV_LEN = 50, 12
-PACKET_IGNORE_OUTGOING = 23
+PACKET_IGNORE_OUTGOING, SO_RCVBUFFORCE = 23, 33
 SOL_PACKET = 263
 WITNESS = b"the witness passes "
 
@@ -176,7 +176,7 @@ class End:
         with netns.inside(namespace):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 1 << 24)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
         self.socket.bind((device, 3))
         self.mac = self.socket.getsockname()[4]
         self.gateway_mac = gateway_mac
@@ -364,7 +364,7 @@ class Ue:
         self.field.access.forget()
         self.field.core.send(packet)
         assert self.field.access.wait(lambda frames: frames), f"nothing reached the UE: {self.field.tell()}"
-        self.check(self.field.access.packets()[0], packet, sa)
+        self.check(self.field.access.frames[0][14:], packet, sa)
 
     def check(self, protected, packet, sa="us"):
         """`protected` is what the gateway must make of `packet`, and follows what it sent before on this SA."""
