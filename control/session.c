@@ -2,6 +2,7 @@
 #include "control/session.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -94,9 +95,14 @@ void session_send_event(struct session *s, const void *frame, size_t length)
 void session_refuse(struct session *s, const struct zb_header *request, const struct refusal *r)
 {
 	uint8_t buffer[1024];
+	char plain[128];
 	struct zb_frame f;
+	bool named = r->fault.attribute != 0 && strcmp(zb_attribute_name(r->fault.attribute), "?") != 0;
 
-	zb_answer_refuse(&f, buffer, sizeof(buffer), request, r->fault, r->text[0] != '\0' ? r->text : NULL);
+	/* What the decoder refused has no sentence of its own yet. */
+	snprintf(plain, sizeof(plain), "%s%s%s", named ? zb_attribute_name(r->fault.attribute) : "",
+		 named ? ": " : "", zb_cause_text(r->fault.cause));
+	zb_answer_refuse(&f, buffer, sizeof(buffer), request, r->fault, r->text[0] != '\0' ? r->text : plain);
 	int length = zb_frame_finish(&f);
 	if (length > 0)
 		session_send(s, buffer, (size_t)length);
