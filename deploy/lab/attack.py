@@ -8,7 +8,7 @@ import logging
 import socket
 
 from .capture import Packet, Wire
-from .netns import PORT_CLEAR, LabError
+from .netns import PORT_CLEAR, SERVED4, SERVED6, LabError
 
 logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
 from scapy.layers.inet import IP, TCP, UDP  # noqa: E402
@@ -22,17 +22,18 @@ UNUSED_GENERATION = 1 << 31
 
 
 class Attacker:
-    """Attacks the set of one UE; `state` is what its Ue.state() told."""
+    """Attacks one UE at a time: the one that victim() names by what its Ue.state() told."""
 
     def __init__(self, lab, family):
         self.family = family
         self.ip = IP if family == 4 else IPv6
+        self.served = SERVED4 if family == 4 else SERVED6
         self.wire = Wire(lab, lab.ue, "acc0")
 
     def victim(self, state):
         """The UE to attack from now on."""
         self.state = state
-        self.ue, self.served = state["address"], state["pcscf"]
+        self.ue = state["address"]
         self.key = bytes.fromhex(state["ik"]) + bytes(4)  # rule 11
         numbers = {f"{side}_{name.replace('-', '_')}": int(state[side][name])
                    for side in ("client", "server") for name in ("spi-c", "spi-s", "port-c", "port-s")}
@@ -80,6 +81,10 @@ class Attacker:
         """A good packet, with good keys, to ports that are not the SA's. On the SA from port_us, whose numbers a
         UE on UDP does not use: the packet takes one."""
         self._send(self._protected(self.spi_pc, self.port_us, PORT_CLEAR))
+
+    def good_again(self):
+        """A good packet, as if the set still lived."""
+        self._send(self._protected(self.spi_ps, self.port_uc, self.port_ps))
 
     def probe(self, port, protocol=UDP):
         """A packet in the clear to a port of the P-CSCF, from a stranger; a SYN for TCP."""

@@ -150,6 +150,19 @@ class Gateway:
             return done
         return json.loads(done.stdout) if done.stdout.strip() else None
 
+    def drops(self):
+        """What was dropped so far: {reason: packets}, without those that are 0, over all ports and workers."""
+        found = {}
+        for row in self.bgfctl("show", "counters")["counters"]:
+            if row["drop"] and row["value"]:
+                found[row["name"]] = found.get(row["name"], 0) + row["value"]
+        return found
+
+    def sets(self, **having):
+        """The sets as `bgfctl show sets` tells them: those whose fields have these values."""
+        return [found for found in self.bgfctl("show", "sets")["sets"]
+                if all(found[name] == value for name, value in having.items())]
+
     def _settings(self, peers):
         cores = sorted(os.sched_getaffinity(0))
         huge = self.store.startswith("/dev/hugepages")

@@ -163,7 +163,14 @@ class Ue:
         if self.sas:
             self.sas.remove()
         self.sas, self.route = None, None
-        self._hang_up()
+        self.hang_up()
+
+    def hang_up(self):
+        """Resets the UE's own TCP connection, if there is one."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            self._drop_connection(connection)
 
     def close(self):
         self._closed = True
@@ -250,7 +257,7 @@ class Ue:
     def _change_client_port(self):
         """After a re-authentication new requests leave from the new port_uc."""
         self.port_uc = int(self._proposal["port-c"])
-        self._hang_up()
+        self.hang_up()
         self._selector.unregister(self._udp_client)
         self._udp_client.close()
         self._udp_client = self._listen(socket.SOCK_DGRAM, self.port_uc)
@@ -284,7 +291,7 @@ class Ue:
                 self._connection = connection
             return self._await(message, self._connection.sendall, answers)
         except OSError as error:
-            self._hang_up()
+            self.hang_up()
             return {"status": 0, "text": f"{error}"}
 
     def _await(self, message, send, answers):
@@ -312,12 +319,6 @@ class Ue:
         if self._streams.pop(connection, None) is not None:
             self._selector.unregister(connection)
         connection.close()
-
-    def _hang_up(self):
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            self._drop_connection(connection)
 
     def _receive(self):
         while not self._closed:
