@@ -267,6 +267,12 @@ static void on_route(struct netlink *n, const struct nlmsghdr *h)
 	entered(n, nexthop_route_offer(n->table, &route));
 }
 
+/* The kernel keeps neighbours for groups too; nobody forwards to them. */
+static bool is_multicast(const struct bgf_addr *a)
+{
+	return a->family == 6 ? a->octet[0] == 0xff : a->octet[0] >> 4 == 0xe;
+}
+
 static void on_neighbour(struct netlink *n, const struct nlmsghdr *h)
 {
 	const struct ndmsg *m = mnl_nlmsg_get_payload(h);
@@ -277,7 +283,7 @@ static void on_neighbour(struct netlink *n, const struct nlmsghdr *h)
 	if ((unsigned)m->ndm_ifindex != n->ifindex || m->ndm_flags & NTF_PROXY)
 		return;
 	mnl_attr_parse(h, sizeof(*m), collect, &all);
-	if (!read_address(all.at[NDA_DST], &address))
+	if (!read_address(all.at[NDA_DST], &address) || is_multicast(&address))
 		return;
 	const struct nlattr *mac = all.at[NDA_LLADDR];
 	if (h->nlmsg_type == RTM_DELNEIGH || !(m->ndm_state & usable) || !mac ||
@@ -321,7 +327,7 @@ static void on_error(struct netlink *n, const struct nlmsghdr *h)
 		dp_log(DP_WARNING,
 		       "tap %s: the kernel's neighbour table is full; raise "
 		       "net.ipv4.neigh.default.gc_thresh3 and "
-		       "net.ipv6.neigh.default.gc_thresh3 in its namespace",
+		       "net.ipv6.neigh.default.gc_thresh3 of the host",
 		       n->tap);
 	}
 }

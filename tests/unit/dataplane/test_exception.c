@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The kernel beside the ports: real taps in a real namespace, configured with iproute2; the test is the
+ * network behind them, over the rings that the workers have. Needs root and /dev/net/tun, else it is skipped.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/ethernet.h>
+#include <netinet/if_ether.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <rte_eal.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include "config/config.h"
+#include "exception.h"
+#include "hold.h"
+#include "nexthop.h"
+#include "pkt.h"
+
+enum { SKIP = 77, DPDK_ID = 3, RATE = 1000 };
+
+static const uint8_t access_mac[6] = {2, 0, 0, 0, 0xac, 1}, phone_mac[6] = {2, 0, 0, 0, 0xee, 1};
+static struct port port[PORT_SIDES];
+static struct config_port config[PORT_SIDES];
+static struct exceptions_args args;
+static struct exceptions *exceptions;
+static struct rte_rcu_qsbr *rcu;
+static char error[512];
+
+__attribute__((format(printf, 1, 2))) static int shell(const char *format, ...)
+{
+	char command[512];
+	va_list a;
+
+	va_start(a, format);
+	vsnprintf(command, sizeof(command), format, a);
+	va_end(a);
+	return system(command);
+}
+
+static struct bgf_addr addr(const char *text)
+{
+	struct bgf_addr a;
+	assert_int_equal(bgf_addr_parse(text, &a), 0);
+	return a;
+}
+
+static struct nexthop_table *access_table(void)
+{
+	return args.nexthops[PORT_ACCESS];
+}
+
+/* ---- fixtures ---- */
+
+/* A namespace that nobody else sees and that ends with the process, however that ends. */
+static int private_netns(void)
+{
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		return -1;
+	mkdir("/run/netns", 0755);
+	if (mount("bgf-test", "/run/netns", "tmpfs", 0, NULL) != 0)
+		return -1;
+	return shell("ip netns add taps && ip -n taps link set lo up");
+}
+
+static int start(void)
+{
+	int r = exceptions_start(&args, &exceptions, error, sizeof(error));
+	if (r < 0)
+		print_error("%s\n", error);
+	return r;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	static const char *const taps[PORT_SIDES] = {"t-acc", "t-core"};
+
+	for (int side = 0; side < PORT_SIDES; side++) {
+		shell("ip -n taps link del %s 2>/dev/null", taps[side]);
+		port[side] = (struct port){.side = (enum port_side)side, .mtu = 1400, .up = true};
+		port[side].dpdk_id = (uint16_t)(DPDK_ID + side);
+		memcpy(port[side].mac, access_mac, 6);
+		port[side].mac[5] = (uint8_t)(1 + side);
+		snprintf(port[side].tap, sizeof(port[side].tap), "%s", taps[side]);
+		config[side] = (struct config_port){.tap_netns = "taps", .mtu = 1400};
+		snprintf(config[side].tap, sizeof(config[side].tap), "%s", taps[side]);
+		args.port[side] = &port[side];
+		args.config[side] = &config[side];
+		args.nexthops[side] = nexthop_table_new(taps[side], 0, rcu);
+	}
+	args.rate = RATE;
+	return start();
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	struct rte_mbuf *m;
+
+	exceptions_stop(exceptions);
+	exceptions = NULL;
+	while (rte_ring_dequeue(args.from_kernel, (void **)&m) == 0)
+		rte_pktmbuf_free(m);
+	for (int side = 0; side < PORT_SIDES; side++)
+		nexthop_table_free(args.nexthops[side]);
+	/* Every buffer came back. */
+	return rte_mempool_in_use_count(args.pool) != 0;
+}
+
+static void nap(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+}
+
+/* Runs until `done`, three seconds at most. */
+#define RUN_UNTIL(done)                                                  \
+	do {                                                             \
+		bool done_ = false;                                      \
+		for (int turns_ = 0; turns_ < 600 && !done_; turns_++) { \
+			exceptions_run(exceptions);                      \
+			done_ = (done);                                  \
+			if (!done_)                                      \
+				nap();                                   \
+		}                                                        \
+		assert_true(done_);                                      \
+	} while (0)
+
+static uint64_t word(const char *destination)
+{
+	struct bgf_addr a = addr(destination);
+	const uint8_t *octets = a.octet;
+	uint8_t ipv6 = a.family == 6;
+	uint16_t id;
+
+	nexthop_find_bulk(access_table(), &octets, &ipv6, 1, &id);
+	return id == NEXTHOP_NONE    ? 0
+	       : id == NEXTHOP_LOCAL ? NEXTHOP_LOCAL
+				     : nexthop_word(access_table(), id);
+}
+
+static uint64_t mac_word(uint8_t last)
+{
+	const uint8_t mac[6] = {2, 0, 0, 0, 0, last};
+	uint64_t w = 0;
+	memcpy(&w, mac, 6);
+	return w | NEXTHOP_RESOLVED;
+}
+
+static bool routed(const char *destination, const char *neighbour)
+{
+	struct bgf_addr d = addr(destination), got = {0}, expect = {0};
+	bool found = nexthop_neighbour_for(access_table(), &d, &got);
+
+	if (neighbour)
+		expect = addr(neighbour);
+	return neighbour ? found && bgf_addr_equal(&got, &expect) : !found;
+}
+
+static uint64_t drops(enum bgf_drop reason)
+{
+	return exceptions_counters(exceptions, PORT_ACCESS)->drops[reason];
+}
+
+/* ---- the test as the workers and the network behind them ---- */
+
+static void to_main(const void *frame, uint16_t length, enum exception_kind kind)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(args.pool);
+	assert_non_null(m);
+	memcpy(rte_pktmbuf_append(m, length), frame, length);
+	const uint8_t *ip = (const uint8_t *)frame + 14;
+	*pkt(m) = (struct pkt){.exception = (uint8_t)kind, .ipv6 = ip[0] >> 4 == 6, .mtu = 1300};
+	assert_int_equal(rte_ring_enqueue(args.to_kernel, m), 0);
+}
+
+static void send_arp(uint16_t operation, const char *sender, const char *target)
+{
+	struct {
+		struct ether_header eth;
+		struct ether_arp arp;
+	} __attribute__((packed)) frame = {.eth.ether_type = htons(ETHERTYPE_ARP)};
+	struct bgf_addr from = addr(sender), to = addr(target);
+
+	memset(frame.eth.ether_dhost, 0xff, 6);
+	memcpy(frame.eth.ether_shost, phone_mac, 6);
+	frame.arp.ea_hdr = (struct arphdr){.ar_hrd = htons(1),
+					   .ar_pro = htons(0x800),
+					   .ar_hln = 6,
+					   .ar_pln = 4,
+					   .ar_op = htons(operation)};
+	memcpy(frame.arp.arp_sha, phone_mac, 6);
+	memcpy(frame.arp.arp_spa, from.octet, 4);
+	memcpy(frame.arp.arp_tpa, to.octet, 4);
+	to_main(&frame, sizeof(frame), EXCEPTION_KERNEL);
+}
+
+struct udp_frame {
+	struct ether_header eth;
+	struct ip ip;
+	uint8_t payload[20];
+} __attribute__((packed));
+
+static struct udp_frame udp_frame(const char *from, const char *to, uint8_t mark)
+{
+	struct bgf_addr source = addr(from), target = addr(to);
+	struct udp_frame f = {.eth.ether_type = htons(ETHERTYPE_IP),
+			      .ip = {.ip_v = 4, .ip_hl = 5, .ip_ttl = 60, .ip_p = 17}};
+	f.ip.ip_len = htons(sizeof(f) - sizeof(f.eth));
+	memcpy(&f.ip.ip_src, source.octet, 4);
+	memcpy(&f.ip.ip_dst, target.octet, 4);
+	f.payload[0] = mark;
+	return f;
+}
+
+/* The next frame that a worker would send that `wanted` likes; others go. */
+static bool next_frame(bool (*wanted)(const uint8_t *frame, uint16_t length), uint8_t *ret_frame)
+{
+	struct rte_mbuf *m;
+
+	while (rte_ring_dequeue(args.from_kernel, (void **)&m) == 0) {
+		uint16_t length = rte_pktmbuf_data_len(m);
+		bool hit = m->port == DPDK_ID && wanted(rte_pktmbuf_mtod(m, uint8_t *), length);
+		if (hit)
+			memcpy(ret_frame, rte_pktmbuf_mtod(m, void *), length);
+		rte_pktmbuf_free(m);
+		if (hit)
+			return true;
+	}
+	return false;
+}
+
+static bool is_arp(const uint8_t *frame, uint16_t length)
+{
+	return length >= 42 && frame[12] == 8 && frame[13] == 6;
+}
+
+static bool is_udp(const uint8_t *frame, uint16_t length)
+{
+	return length >= 34 && frame[12] == 8 && frame[13] == 0 && frame[23] == 17;
+}
+
+static bool is_icmp(const uint8_t *frame, uint16_t length)
+{
+	return length >= 34 && frame[12] == 8 && frame[13] == 0 && frame[23] == 1;
+}
+
+/* ---- taps ---- */
+
+static bool says(const char *command, const char *text)
+{
+	char buffer[4096];
+	FILE *f = popen(command, "r");
+	size_t n = fread(buffer, 1, sizeof(buffer) - 1, f);
+
+	buffer[n] = '\0';
+	pclose(f);
+	return strstr(buffer, text) != NULL;
+}
+
+static void taps_are_the_ports_hosts(void **state)
+{
+	(void)state;
+	assert_true(says("ip -n taps link show t-acc", "link/ether 02:00:00:00:ac:01"));
+	assert_true(says("ip -n taps link show t-acc", "mtu 1400"));
+	assert_true(says("ip -n taps link show t-acc", ",UP,LOWER_UP>"));
+	assert_true(says("ip -n taps -d link show t-acc", "persist on"));
+	assert_true(says("ip netns exec taps sysctl net.ipv4.conf.t-acc.forwarding", "= 0"));
+	assert_true(says("ip netns exec taps sysctl net.ipv4.conf.t-acc.arp_ignore", "= 1"));
+	/* Its carrier follows the port's link. */
+	port[PORT_ACCESS].up = false;
+	RUN_UNTIL(says("ip -n taps link show t-acc", "NO-CARRIER"));
+	port[PORT_ACCESS].up = true;
+	RUN_UNTIL(says("ip -n taps link show t-acc", "LOWER_UP"));
+}
+
+static void what_operators_configured_outlives_the_process(void **state)
+{
+	(void)state;
+	assert_int_equal(shell("ip -n taps addr add 10.45.0.254/24 dev t-acc"), 0);
+	assert_int_equal(shell("ip -n taps route add 10.9.0.0/16 via 10.45.0.1"), 0);
+	exceptions_stop(exceptions);
+	exceptions = NULL;
+	/* Another start, another table: filled when exceptions_start returns. */
+	nexthop_table_free(args.nexthops[PORT_ACCESS]);
+	args.nexthops[PORT_ACCESS] = nexthop_table_new("again", 0, rcu);
+	assert_int_equal(start(), 0);
+	assert_int_equal(word("10.45.0.254"), NEXTHOP_LOCAL);
+	assert_true(routed("10.9.1.1", "10.45.0.1"));
+}
+
+static void what_cannot_be_had_is_said(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *make, *undo, *tap, *netns, *words;
+		int r;
+	} cases[] = {
+		{"true", "true", "t-acc", "taps", "another process has it", -EBUSY},
+		{"true", "true", "t-x", "nowhere", "ip netns add", -ENOENT},
+		{"ip -n taps link add t-x type veth peer name t-y", "ip -n taps link del t-x", "t-x", "taps",
+		 "is not a tap", -EINVAL},
+		{"ip -n taps tuntap add t-x mode tun", "ip -n taps link del t-x", "t-x", "taps",
+		 "is not a tap", -EINVAL},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config_port other = config[PORT_ACCESS];
+		struct exceptions_args a = args;
+		struct exceptions *none = NULL;
+		snprintf(other.tap, sizeof(other.tap), "%s", cases[i].tap);
+		snprintf(other.tap_netns, sizeof(other.tap_netns), "%s", cases[i].netns);
+		a.config[PORT_ACCESS] = &other;
+		assert_int_equal(shell("%s", cases[i].make), 0);
+		assert_int_equal(exceptions_start(&a, &none, error, sizeof(error)), cases[i].r);
+		assert_null(none);
+		assert_non_null(strstr(error, cases[i].words));
+		assert_non_null(strstr(error, cases[i].tap));
+		assert_int_equal(shell("%s", cases[i].undo), 0);
+	}
+}
+
+/* ---- netlink ---- */
+
+static void addresses_routes_and_neighbours_are_followed(void **state)
+{
+	(void)state;
+	shell("ip -n taps addr add 10.45.0.254/24 dev t-acc; ip -n taps addr add fd00:45::fe/64 dev t-acc "
+	      "nodad;"
+	      "ip -n taps addr add 10.60.0.254/24 dev t-core");
+	RUN_UNTIL(word("10.45.0.254") == NEXTHOP_LOCAL && word("fd00:45::fe") == NEXTHOP_LOCAL);
+	RUN_UNTIL(routed("10.45.0.2", "10.45.0.2") && routed("fd00:45::2", "fd00:45::2"));
+	/* What leaves through the other tap is no route here. */
+	assert_true(routed("10.60.0.2", NULL));
+	assert_int_equal(word("10.60.0.254"), 0);
+	/* The network's broadcast address is nobody's. */
+	assert_true(routed("10.45.0.255", NULL));
+
+	shell("ip -n taps neigh add 10.45.0.2 lladdr 02:00:00:00:00:07 dev t-acc nud permanent");
+	RUN_UNTIL(word("10.45.0.2") == mac_word(7));
+	shell("ip -n taps neigh change 10.45.0.2 lladdr 02:00:00:00:00:08 dev t-acc nud permanent");
+	RUN_UNTIL(word("10.45.0.2") == mac_word(8));
+	shell("ip -n taps neigh del 10.45.0.2 dev t-acc");
+	RUN_UNTIL(word("10.45.0.2") == 0);
+
+	shell("ip -n taps neigh add fe80::7 lladdr 02:00:00:00:00:09 dev t-acc nud permanent;"
+	      "ip -n taps route add fd00:99::/32 via fe80::7 dev t-acc;"
+	      "ip -n taps route add 10.8.0.0/16 via inet6 fe80::7 dev t-acc");
+	RUN_UNTIL(word("fd00:99::1") == mac_word(9) && word("10.8.1.1") == mac_word(9));
+	assert_int_equal(nexthop_resolved(access_table()), 1);
+	/* The address goes, and with it the routes of its network, of which the kernel does not tell. */
+	shell("ip -n taps addr del 10.45.0.254/24 dev t-acc");
+	RUN_UNTIL(routed("10.45.0.2", NULL) && word("10.45.0.254") == 0);
+	/* So it is when the link goes down. */
+	shell("ip -n taps link set t-acc down");
+	RUN_UNTIL(routed("fd00:99::1", NULL) && routed("10.8.1.1", NULL));
+}
+
+static void of_several_routes_the_kernels_counts(void **state)
+{
+	(void)state;
+	shell("ip -n taps addr add 10.45.0.254/24 dev t-acc;"
+	      "ip -n taps route add 10.7.0.0/16 via 10.45.0.1 metric 10;"
+	      "ip -n taps route add 10.7.0.0/16 via 10.45.0.2 metric 20;"
+	      "ip -n taps route add 10.7.0.0/16 via 10.45.0.3 table 77");
+	RUN_UNTIL(routed("10.7.1.1", "10.45.0.1"));
+	shell("ip -n taps route del 10.7.0.0/16 metric 10");
+	RUN_UNTIL(routed("10.7.1.1", "10.45.0.2"));
+	shell("ip -n taps route replace 10.7.0.0/16 via 10.45.0.4 metric 20");
+	RUN_UNTIL(routed("10.7.1.1", "10.45.0.4"));
+	shell("ip -n taps route flush 10.7.0.0/16");
+	RUN_UNTIL(routed("10.7.1.1", "10.45.0.3"));
+
+	shell("ip -n taps route add default via 10.45.0.9; ip -n taps route add blackhole 10.6.0.0/16;"
+	      "ip -n taps route add unreachable 10.5.0.0/16; ip -n taps route add prohibit 10.4.0.0/16");
+	RUN_UNTIL(routed("8.8.8.8", "10.45.0.9") && routed("10.6.1.1", NULL) && routed("10.5.1.1", NULL) &&
+		  routed("10.4.1.1", NULL));
+	/* Of several paths the first over this tap. */
+	shell("ip -n taps addr add 10.60.0.254/24 dev t-core;"
+	      "ip -n taps route add 10.3.0.0/16 nexthop via 10.60.0.5 nexthop via 10.45.0.5 nexthop via "
+	      "10.45.0.6");
+	RUN_UNTIL(routed("10.3.1.1", "10.45.0.5"));
+	/* And next hops that are objects of their own. */
+	shell("ip -n taps nexthop add id 5 via 10.45.0.7 dev t-acc && ip -n taps route add 10.2.0.0/16 nhid "
+	      "5");
+	RUN_UNTIL(routed("10.2.1.1", "10.45.0.7"));
+	shell("ip -n taps nexthop replace id 5 via 10.45.0.8 dev t-acc");
+	RUN_UNTIL(routed("10.2.1.1", "10.45.0.8"));
+}
+
+static void lost_events_lead_to_a_full_dump(void **state)
+{
+	(void)state;
+	enum { MANY = 20000 };
+
+	FILE *batch = fopen("/run/netns/batch", "w");
+	for (int i = 0; i < MANY; i++)
+		fprintf(batch, "neigh add 10.45.%d.%d lladdr 02:00:00:00:00:05 dev t-acc nud permanent\n",
+			i >> 8, i & 255);
+	fclose(batch);
+	shell("ip -n taps addr add 10.45.255.254/16 dev t-acc");
+	RUN_UNTIL(word("10.45.255.254") == NEXTHOP_LOCAL);
+	/* Nobody reads meanwhile: what comes last is lost. */
+	assert_int_equal(shell("ip -n taps -batch /run/netns/batch"), 0);
+	shell("ip -n taps addr add 192.0.2.1/24 dev t-acc");
+	RUN_UNTIL(nexthop_resolved(access_table()) == MANY && word("192.0.2.1") == NEXTHOP_LOCAL);
+	assert_int_equal(word("10.45.78.31"), mac_word(5));
+}
+
+/* ---- packets ---- */
+
+static void arp_is_answered_and_learned(void **state)
+{
+	(void)state;
+	uint8_t frame[2048];
+
+	shell("ip -n taps addr add 10.45.0.254/24 dev t-acc; ip -n taps addr add 10.60.0.254/24 dev t-core");
+	RUN_UNTIL(word("10.45.0.254") == NEXTHOP_LOCAL);
+	send_arp(ARPOP_REQUEST, "10.45.0.2", "10.45.0.254");
+	RUN_UNTIL(next_frame(is_arp, frame) && frame[21] == ARPOP_REPLY);
+	assert_memory_equal(frame, phone_mac, 6);
+	assert_memory_equal(frame + 6, access_mac, 6);
+	/* It asked, so it is known, and because nobody but the kernel would notice that it is in use,
+	 * managed. */
+	uint64_t w = 0;
+	memcpy(&w, phone_mac, 6);
+	RUN_UNTIL(word("10.45.0.2") == (w | NEXTHOP_RESOLVED));
+	RUN_UNTIL(says("ip -n taps -d neigh show 10.45.0.2", "managed"));
+	/* The core's address is not answered for on the access side. */
+	send_arp(ARPOP_REQUEST, "10.45.0.2", "10.60.0.254");
+	for (int i = 0; i < 20; i++) {
+		exceptions_run(exceptions);
+		while (next_frame(is_arp, frame))
+			assert_int_not_equal(frame[21], ARPOP_REPLY);
+		nap();
+	}
+}
+
+static void only_own_addresses_leave(void **state)
+{
+	(void)state;
+	uint8_t frame[2048];
+
+	shell("ip -n taps addr add 10.45.0.254/24 dev t-acc;"
+	      "ip -n taps neigh add 10.45.0.2 lladdr 02:00:00:00:00:07 dev t-acc nud permanent;"
+	      "ip -n taps addr add 192.0.2.9/32 dev lo");
+	RUN_UNTIL(word("10.45.0.2") == mac_word(7));
+	shell("ip netns exec taps ping -q -c1 -W1 -i0.2 -I 192.0.2.9 10.45.0.2 >/dev/null &");
+	RUN_UNTIL(drops(BGF_DROP_TAP_SOURCE) > 0);
+	while (next_frame(is_icmp, frame))
+		assert_memory_not_equal(frame + 26, "\xc0\x00\x02\x09", 4);
+	shell("ip netns exec taps ping -q -c1 -W1 10.45.0.2 >/dev/null &");
+	RUN_UNTIL(next_frame(is_icmp, frame));
+	assert_memory_equal(frame, "\x02\x00\x00\x00\x00\x07", 6);
+}
+
+static void packets_wait_for_their_neighbour(void **state)
+{
+	(void)state;
+	uint8_t frame[2048];
+
+	shell("ip -n taps addr add 10.45.0.254/24 dev t-acc");
+	RUN_UNTIL(word("10.45.0.254") == NEXTHOP_LOCAL);
+	for (uint8_t i = 0; i < HOLD_EACH + 5; i++) {
+		struct udp_frame f = udp_frame("10.50.0.1", "10.45.0.2", i);
+		to_main(&f, sizeof(f), EXCEPTION_NEIGHBOUR);
+	}
+	RUN_UNTIL(next_frame(is_arp, frame) && frame[21] == ARPOP_REQUEST);
+	assert_int_equal(drops(BGF_DROP_NO_NEIGHBOUR), 5);
+	send_arp(ARPOP_REPLY, "10.45.0.2", "10.45.0.254");
+	for (uint8_t i = 0; i < HOLD_EACH; i++) {
+		RUN_UNTIL(next_frame(is_udp, frame));
+		assert_int_equal(frame[34], i);
+		assert_memory_equal(frame, phone_mac, 6);
+		assert_memory_equal(frame + 6, access_mac, 6);
+	}
+	/* Known now: sent at once. */
+	struct udp_frame f = udp_frame("10.50.0.1", "10.45.0.2", 99);
+	to_main(&f, sizeof(f), EXCEPTION_NEIGHBOUR);
+	exceptions_run(exceptions);
+	assert_true(next_frame(is_udp, frame));
+	assert_int_equal(frame[34], 99);
+	assert_int_equal(drops(BGF_DROP_NO_NEIGHBOUR), 5);
+	/* And without a route nothing is asked for. */
+	f = udp_frame("10.50.0.1", "10.99.0.2", 1);
+	to_main(&f, sizeof(f), EXCEPTION_NEIGHBOUR);
+	exceptions_run(exceptions);
+	assert_int_equal(drops(BGF_DROP_NO_ROUTE), 1);
+}
+
+static void packets_do_not_wait_for_ever_nor_without_bound(void **state)
+{
+	(void)state;
+	enum { MANY = 1000 };
+	char to[32];
+
+	shell("ip -n taps addr add 10.45.255.254/16 dev t-acc");
+	RUN_UNTIL(word("10.45.255.254") == NEXTHOP_LOCAL);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(to, sizeof(to), "10.45.%d.%d", 1 + i / 250, 1 + i % 250);
+		struct udp_frame f = udp_frame("10.50.0.1", to, 1);
+		to_main(&f, sizeof(f), EXCEPTION_NEIGHBOUR);
+		exceptions_run(exceptions);
+	}
+	assert_int_equal(drops(BGF_DROP_NO_NEIGHBOUR), MANY - HOLD_NEIGHBOURS);
+	RUN_UNTIL(drops(BGF_DROP_NO_NEIGHBOUR) == MANY);
+}
+
+static void an_icmp_error_goes_back_where_the_packet_came_from(void **state)
+{
+	(void)state;
+	uint8_t frame[2048];
+
+	shell("ip -n taps addr add 10.45.0.254/24 dev t-acc;"
+	      "ip -n taps neigh add 10.45.0.2 lladdr 02:00:00:00:00:07 dev t-acc nud permanent");
+	RUN_UNTIL(word("10.45.0.2") == mac_word(7));
+	struct udp_frame f = udp_frame("10.45.0.2", "10.50.0.1", 1);
+	to_main(&f, sizeof(f), EXCEPTION_TOO_BIG);
+	exceptions_run(exceptions);
+	assert_true(next_frame(is_icmp, frame));
+	assert_memory_equal(frame, "\x02\x00\x00\x00\x00\x07", 6);
+	assert_memory_equal(frame + 6, access_mac, 6);
+	assert_memory_equal(frame + 26, "\x0a\x2d\x00\xfe\x0a\x2d\x00\x02", 8);
+	assert_int_equal(frame[34], ICMP_DEST_UNREACH);
+	assert_int_equal(frame[40] << 8 | frame[41], 1300);
+	to_main(&f, sizeof(f), EXCEPTION_TTL);
+	exceptions_run(exceptions);
+	assert_true(next_frame(is_icmp, frame));
+	assert_int_equal(frame[34], ICMP_TIME_EXCEEDED);
+	/* Not about a broadcast frame. */
+	memset(f.eth.ether_dhost, 0xff, 6);
+	to_main(&f, sizeof(f), EXCEPTION_TTL);
+	exceptions_run(exceptions);
+	assert_false(next_frame(is_icmp, frame));
+}
+
+static void a_flood_leaves_arp_its_share(void **state)
+{
+	(void)state;
+	struct udp_frame f = udp_frame("10.45.0.2", "10.45.0.254", 1);
+	uint8_t frame[2048];
+
+	shell("ip -n taps addr add 10.45.0.254/24 dev t-acc");
+	RUN_UNTIL(word("10.45.0.254") == NEXTHOP_LOCAL);
+	memcpy(f.eth.ether_dhost, access_mac, 6);
+	for (int i = 0; i < 2 * RATE; i++) {
+		to_main(&f, sizeof(f), EXCEPTION_KERNEL);
+		if (i % 64 == 63)
+			exceptions_run(exceptions);
+	}
+	exceptions_run(exceptions);
+	assert_in_range(drops(BGF_DROP_EXCEPTION_RATE), RATE / 2, RATE);
+	send_arp(ARPOP_REQUEST, "10.45.0.2", "10.45.0.254");
+	RUN_UNTIL(next_frame(is_arp, frame) && frame[21] == ARPOP_REPLY);
+	/* The kernel that cannot take a frame is counted, not waited for. */
+	shell("ip -n taps link set t-acc down");
+	uint64_t before = drops(BGF_DROP_TAP_WRITE);
+	send_arp(ARPOP_REQUEST, "10.45.0.2", "10.45.0.254");
+	exceptions_run(exceptions);
+	assert_int_equal(drops(BGF_DROP_TAP_WRITE), before + 1);
+}
+
+int main(void)
+{
+	static char prefix[48];
+	snprintf(prefix, sizeof(prefix), "--file-prefix=exception%d", getpid());
+	char *eal[] = {"test_exception", "--no-huge",	      "-m",   "256", "--no-pci", "--no-shconf",
+		       "--no-telemetry", "--log-level=error", prefix, NULL};
+	if (geteuid() != 0 || access("/dev/net/tun", R_OK | W_OK) != 0 || private_netns() != 0)
+		return SKIP;
+	if (rte_eal_init(9, eal) < 0 || pkt_register() < 0)
+		return SKIP;
+	rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(8), 64);
+	rte_rcu_qsbr_init(rcu, 8);
+	args.pool = rte_pktmbuf_pool_create("p", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	args.to_kernel = rte_ring_create("to", 1024, 0, 0);
+	args.from_kernel = rte_ring_create("from", 1024, 0, 0);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(taps_are_the_ports_hosts, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_operators_configured_outlives_the_process, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_had_is_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(addresses_routes_and_neighbours_are_followed, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(of_several_routes_the_kernels_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(lost_events_lead_to_a_full_dump, setup, teardown),
+		cmocka_unit_test_setup_teardown(arp_is_answered_and_learned, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_own_addresses_leave, setup, teardown),
+		cmocka_unit_test_setup_teardown(packets_wait_for_their_neighbour, setup, teardown),
+		cmocka_unit_test_setup_teardown(packets_do_not_wait_for_ever_nor_without_bound, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_icmp_error_goes_back_where_the_packet_came_from, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_flood_leaves_arp_its_share, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
