@@ -95,8 +95,8 @@ static bool has_ports(const struct look *l)
 static int from_access(struct look *l)
 {
 	l->p->served = served_find(l->w->served, l->ip.dst, l->ip.ipv6);
-	if (l->p->served == SERVED_NONE) /* the kernel would answer ESP with ICMP: no SA ever ends there */
-		return l->ip.proto == IP_ESP ? (int)BGF_DROP_UNKNOWN_SPI : stray(l, BGF_DROP_NOT_SERVED);
+	if (l->p->served == SERVED_NONE)
+		return stray(l, BGF_DROP_NOT_SERVED);
 	if (l->ip.ttl <= 1)
 		return BGF_DROP_TTL_EXPIRED;
 	if (l->ip.proto == IP_ESP)
@@ -264,9 +264,11 @@ void classify_strays(struct worker *w, enum port_side side, const struct batch *
 	nexthop_find_bulk(w->nexthops[side], dst, ipv6, strays->n, id);
 	for (uint16_t i = 0; i < strays->n; i++) {
 		struct rte_mbuf *m = strays->m[i];
-		if (id[i] == NEXTHOP_LOCAL)
-			handoff_exception(w, m, EXCEPTION_KERNEL);
-		else
+		if (id[i] != NEXTHOP_LOCAL)
 			drop(w, m, (enum bgf_drop)pkt(m)->ref);
+		else if (pkt(m)->proto == IP_ESP) /* no SA ends there, and the kernel would answer in ICMP */
+			drop(w, m, BGF_DROP_UNKNOWN_SPI);
+		else
+			handoff_exception(w, m, EXCEPTION_KERNEL);
 	}
 }

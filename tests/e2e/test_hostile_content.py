@@ -17,7 +17,10 @@ TRANSPORTS = pytest.mark.parametrize("transport", ("udp", "tcp"))
 
 @pytest.fixture(scope="module")
 def ues(field):
-    return {family: field.ue(family).establish() for family in (4, 6)}
+    made = {family: field.ue(family).establish() for family in (4, 6)}
+    for ue in made.values():
+        ue.reached()  # its neighbour is known from here on
+    return made
 
 
 def batches(packets):

@@ -301,6 +301,20 @@ def rule_4_the_ues_own_spis(ue, _):
     return [ue.protected(spi=ue.spi_uc), ue.protected(spi=ue.spi_us)]
 
 
+@case("unknown_spi")
+def to_the_gateway_itself(ue, _):
+    """No SA ends at a port's own address, and its kernel must not answer."""
+    own = netns.ACCESS4 if ue.family == 4 else netns.ACCESS6
+    return [protect(plain(ue.address, own, *ue.ports("ps")), spi, 100_000, ue.key) for spi in (ue.spi_ps, 0x1234)]
+
+
+@case("unknown_spi", side="core")
+def to_the_gateway_itself_from_core(ue, _):
+    own = netns.CORE_GW4 if ue.family == 4 else netns.CORE_GW6
+    return [protect(plain(source, own, *ue.ports("us")), spi, 1, ue.key)
+            for source in (ue.served, ue.address) for spi in (ue.spi_ps, ue.spi_us)]
+
+
 @case("sa_address")
 def another_source(ue, _):
     for other in ("10.45.0.99", "10.44.0.2", "192.0.2.9") if ue.family == 4 else ("fd00:45::99", "fd00:44::2"):

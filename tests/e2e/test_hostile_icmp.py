@@ -123,7 +123,7 @@ def test_the_kernel_answers_an_echo_request(field, family, side):
     with field.dropped(**{f"to_{side}": 1}) as out:
         getattr(field, side).send(packet)
     answer = parsed(getattr(out, side)[0])
-    assert (answer.src, answer.dst) == (PORTS[side, family], host) and answer.lastlayer().load == b"are you there"
+    assert (answer.src, answer.dst) == (PORTS[side, family], host) and bytes(answer).endswith(b"are you there")
     assert (answer[ICMP].type == 0) if family == 4 else ICMPv6EchoReply in answer
 
 

@@ -121,7 +121,7 @@ def test_a_forged_icv_of_one_good_octet(field, ue):
     tag = packet[-ICV_LEN:]
     forged = [packet[:-ICV_LEN] + bytes(ICV_LEN), packet[:-ICV_LEN] + tag[::-1]]
     forged += [packet[:-ICV_LEN] + tag[:kept] + bytes(255 - octet for octet in tag[kept:]) for kept in range(ICV_LEN)]
-    forged += [ue.protected(key=bytes(20)), ue.protected(key=b""), ue.protected(key=ue.ik[::-1] + bytes(4))]
+    forged += [ue.protected(key=bytes(20)), ue.protected(key=ue.ik[::-1] + bytes(4))]
     with field.dropped("access", icv=len(forged)):
         field.access.send(*forged)
     ue.passes()
