@@ -420,10 +420,10 @@ static void lost_events_lead_to_a_full_dump(void **state)
 	fclose(batch);
 	shell("ip -n taps addr add 10.45.255.254/16 dev t-acc");
 	RUN_UNTIL(word("10.45.255.254") == NEXTHOP_LOCAL);
-	/* Nobody reads meanwhile: what comes last is lost. */
+	/* Nobody reads meanwhile: what comes last is lost. (No address or route may change, which would lead
+	 * to a dump anyway.) */
 	assert_int_equal(shell("ip -n taps -batch /run/netns/batch"), 0);
-	shell("ip -n taps addr add 192.0.2.1/24 dev t-acc");
-	RUN_UNTIL(nexthop_resolved(access_table()) == MANY && word("192.0.2.1") == NEXTHOP_LOCAL);
+	RUN_UNTIL(nexthop_resolved(access_table()) == MANY);
 	assert_int_equal(word("10.45.78.31"), mac_word(5));
 }
 
