@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The way out: next hops, full queues, and the rings to and from the main lcore and other workers.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <rte_ring.h>
+
+#include "exception.h"
+#include "lab.h"
+
+#define EACH_FAMILY for (int ipv6 = 0; ipv6 < 2; ipv6++, lab_reset(NULL))
+
+static void without_a_route_it_is_dropped(void **state)
+{
+	struct lab_frame f;
+	(void)state;
+
+	EACH_FAMILY
+	{
+		const char *nowhere = ipv6 ? "fd00:99::1" : "10.99.0.1",
+			   *own = ipv6 ? "fd00:45::fe" : "10.45.0.254";
+		lab_make(&f, &(struct lab_packet){
+				     .ipv6 = ipv6, .from_core = true, .port_src = LAB_SIP, .dst = nowhere});
+		lab_expect_drop(PORT_CORE, &f, BGF_DROP_NO_ROUTE);
+		lab_make(&f, &(struct lab_packet){
+				     .ipv6 = ipv6, .from_core = true, .port_src = LAB_SIP, .dst = own});
+		lab_expect_drop(PORT_CORE, &f, BGF_DROP_NO_ROUTE);
+	}
+}
+
+static void without_a_neighbour_the_main_lcore_gets_it_finished(void **state)
+{
+	struct lab_frame f, want, got;
+	struct pkt p;
+	(void)state;
+
+	EACH_FAMILY
+	{
+		struct lab_packet packet = {.ipv6 = ipv6,
+					    .from_core = true,
+					    .port_src = LAB_SIP,
+					    .dst = ipv6 ? "fd00:45::77" : "10.45.0.77"};
+		lab_make(&f, &packet);
+		packet.ttl = 63;
+		lab_make(&want, &packet);
+		lab_put(PORT_CORE, &f);
+		lab_turn();
+		assert_true(lab_take_exception(&got, &p));
+		assert_int_equal(p.exception, EXCEPTION_NEIGHBOUR);
+		assert_int_equal(p.out_side, PORT_ACCESS);
+		assert_int_equal(p.side, PORT_CORE);
+		assert_memory_equal(got.octet + 12, want.octet + 12, want.length - 12);
+		assert_int_equal(lab_drops(PORT_CORE), 0);
+	}
+}
+
+static void a_full_queue_is_a_named_drop(void **state)
+{
+	struct lab_frame f, got;
+	unsigned sent = 0;
+	(void)state;
+
+	lab_make(&f, &(struct lab_packet){.from_core = true, .port_src = LAB_SIP});
+	for (int burst = 0; burst < 5; burst++) {
+		for (int i = 0; i < 64; i++)
+			lab_put(PORT_CORE, &f);
+		lab_turn();
+	}
+	while (lab_take(PORT_ACCESS, &got))
+		sent++;
+	assert_in_range(sent, 200, 5 * 64 - 1);
+	assert_int_equal(lab.w->counters[PORT_CORE].drops[BGF_DROP_TX_FULL], 5 * 64 - sent);
+	assert_int_equal(lab.w->counters[PORT_CORE].forwarded_clear, sent);
+	assert_int_equal(lab.w->counters[PORT_ACCESS].tx_packets, sent);
+	assert_int_equal(lab.w->counters[PORT_ACCESS].tx_octets, sent * (uint64_t)f.length);
+}
+
+static void a_full_ring_to_the_kernel_is_a_named_drop(void **state)
+{
+	struct lab_frame f, got;
+	struct pkt p;
+	unsigned taken = 0;
+	(void)state;
+
+	lab_make(&f, &(struct lab_packet){.proto = 1, .dst = "10.45.0.254"});
+	for (int burst = 0; burst < 5; burst++) {
+		for (int i = 0; i < 64; i++)
+			lab_put(PORT_ACCESS, &f);
+		lab_turn();
+	}
+	while (lab_take_exception(&got, &p))
+		taken++;
+	assert_in_range(taken, 200, 5 * 64 - 1);
+	assert_int_equal(lab.w->counters[PORT_ACCESS].drops[BGF_DROP_EXCEPTION_FULL], 5 * 64 - taken);
+	assert_int_equal(lab.w->counters[PORT_ACCESS].exceptions, taken);
+}
+
+static void frames_of_the_kernel_leave_as_they_are(void **state)
+{
+	struct lab_frame f, got;
+	(void)state;
+
+	for (int side = 0; side < PORT_SIDES; side++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(lab.pool);
+		lab_make(&f, &(struct lab_packet){.proto = 1, .ttl = 1});
+		memcpy(rte_pktmbuf_append(m, f.length), f.octet, f.length);
+		m->port = lab.port[side].dpdk_id;
+		assert_int_equal(rte_ring_enqueue(lab.from_kernel, m), 0);
+		lab_turn();
+		assert_true(lab_take((enum port_side)side, &got));
+		assert_int_equal(got.length, f.length);
+		assert_memory_equal(got.octet, f.octet, f.length);
+	}
+}
+
+/* The seam for more than one worker: what another worker owns goes over its ring, and is looked up again
+ * there. */
+static void packets_of_another_workers_sets_are_handed_over(void **state)
+{
+	struct rte_ring *mine = rte_ring_create("mine", 64, 0, 0), *other = rte_ring_create("other", 4, 0, 0);
+	struct rte_ring *peers[2] = {mine, other};
+	struct lab_frame f, got;
+	(void)state;
+
+	lab.w->count = 2;
+	lab.w->peers = peers;
+	lab.w->handover = mine;
+	EACH_FAMILY
+	{
+		struct sa_hot *h = lab_install(LAB_SLOT, ipv6, 0);
+		for (int side = 0; side < PORT_SIDES; side++) {
+			void *m = NULL;
+			h->shared.owner = 1;
+			lab_make(&f, &(struct lab_packet){.ipv6 = ipv6, .from_core = side == PORT_CORE});
+			if (side == PORT_ACCESS)
+				lab_wrap(&f, lab_spi(LAB_SLOT, 0), 1);
+			lab_put((enum port_side)side, &f);
+			lab_turn();
+			assert_int_equal(rte_ring_dequeue(other, &m), 0);
+			assert_int_equal(h->out[1].last, 0);
+			h->shared.owner = 0;
+			assert_int_equal(rte_ring_enqueue(mine, m), 0);
+			lab_turn();
+			assert_true(lab_take(side == PORT_ACCESS ? PORT_CORE : PORT_ACCESS, &got));
+			h->shared.owner = 1;
+			for (int i = 0; i < 4; i++)
+				lab_put((enum port_side)side, &f);
+			lab_turn();
+			assert_int_equal(lab.w->counters[side].drops[BGF_DROP_HANDOVER_FULL], 1);
+			while (rte_ring_dequeue(other, &m) == 0)
+				rte_pktmbuf_free(m);
+		}
+	}
+	lab.w->count = 1;
+	lab.w->handover = NULL;
+	rte_ring_free(mine);
+	rte_ring_free(other);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, lab_reset)
+	const struct CMUnitTest tests[] = {
+		TEST(without_a_route_it_is_dropped),
+		TEST(without_a_neighbour_the_main_lcore_gets_it_finished),
+		TEST(a_full_queue_is_a_named_drop),
+		TEST(a_full_ring_to_the_kernel_is_a_named_drop),
+		TEST(frames_of_the_kernel_leave_as_they_are),
+		TEST(packets_of_another_workers_sets_are_handed_over),
+	};
+	return cmocka_run_group_tests(tests, lab_start, lab_stop);
+}
