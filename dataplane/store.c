@@ -26,6 +26,8 @@
 #include "bgf_spi.h"
 #include "store_file.h"
 
+enum { LOCK_TRIES = 200, LOCK_PAUSE_US = 10000 };
+
 static_assert(sizeof(struct store_cold) <= 704, "an established UE costs at most 1,024 octets");
 
 struct store {
@@ -164,6 +166,19 @@ static int place_check(const char *path, bool *ret_huge, size_t *ret_page, char 
 	return 0;
 }
 
+/* Takes the lock. A supervisor starts the next process while the kernel still takes down a killed one, which
+ * keeps its lock until then: wait a little. */
+static int lock(int fd)
+{
+	for (int tries = 0;; tries++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK || tries == LOCK_TRIES)
+			return -errno;
+		usleep(LOCK_PAUSE_US);
+	}
+}
+
 /* Opens and locks the file; makes an empty one where none is. */
 static int file_open(const char *path, int *ret_fd, struct stat *ret_stat, char *error, size_t error_size)
 {
@@ -182,7 +197,7 @@ static int file_open(const char *path, int *ret_fd, struct stat *ret_stat, char 
 		rc = fail(EPERM, error, error_size,
 			  "store %s: belongs to user %u, and this process runs as user %u", path, st.st_uid,
 			  geteuid());
-	else if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+	else if (lock(fd) != 0)
 		rc = fail(errno == EWOULDBLOCK ? EBUSY : errno, error, error_size, "store %s: %s", path,
 			  errno == EWOULDBLOCK
 				  ? "another process has it; only one bgf-dataplane can use a store"
