@@ -241,9 +241,9 @@ static void release_held(struct exceptions *e, uint64_t now)
 }
 
 /* The packet was counted as dropped; what becomes of the error about it is nobody's loss. */
-static void icmp_error(struct exceptions *e, const struct rte_mbuf *about, enum icmp_error kind, uint64_t now)
+static void icmp_error(struct exceptions *e, struct rte_mbuf *about, enum icmp_error kind, uint64_t now)
 {
-	const struct pkt *p = pkt((struct rte_mbuf *)(uintptr_t)about);
+	const struct pkt *p = pkt(about);
 	struct side *s = &e->side[p->side];
 	const struct ether_header *eth = rte_pktmbuf_mtod(about, const struct ether_header *);
 	const uint8_t *packet = (const uint8_t *)(eth + 1);
