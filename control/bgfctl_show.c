@@ -122,6 +122,19 @@ static struct zb_query query_of_options(const struct ctl *c)
 	return q;
 }
 
+static void print_sets_end(const struct ctl *c, struct table *t, size_t total)
+{
+	if (c->json) {
+		json_close(']');
+		json_close('}');
+		json_end();
+		return;
+	}
+	if (total > 0)
+		table_end(t, 0);
+	printf("%zu set%s\n", total, total == 1 ? "" : "s");
+}
+
 int show_sets(struct ctl *c)
 {
 	static const char *const titles[] = {">SET",  "STATE", "LEFT", "SUBSCRIBER", "UE",    "UC>PS",
@@ -130,31 +143,28 @@ int show_sets(struct ctl *c)
 	struct zb_set rows[PAGE];
 	struct table t;
 	size_t n, total = 0;
+	int r = zb_query(c->zb, &q, rows, PAGE, &n, &c->error);
 
+	if (r < 0)
+		return ctl_failed(c, r);
 	table_begin(&t, titles, sizeof(titles) / sizeof(titles[0]));
 	if (c->json) {
 		json_open(NULL, '{');
 		json_open("sets", '[');
 	}
-	do {
-		int r = zb_query(c->zb, &q, rows, PAGE, &n, &c->error);
-		if (r < 0)
-			return ctl_failed(c, r);
+	for (;;) {
 		total += n;
 		for (size_t i = 0; i < n && c->json; i++)
 			json_set(&rows[i]);
 		for (size_t i = 0; i < n && !c->json; i++)
 			row_of_set(&t, &rows[i]);
-	} while (q.cursor != 0);
-	if (c->json) {
-		json_close(']');
-		json_close('}');
-		json_end();
-		return 0;
+		if (q.cursor == 0)
+			break;
+		r = zb_query(c->zb, &q, rows, PAGE, &n, &c->error);
+		if (r < 0)
+			return ctl_failed(c, r);
 	}
-	if (total > 0)
-		table_end(&t, 0);
-	printf("%zu set%s\n", total, total == 1 ? "" : "s");
+	print_sets_end(c, &t, total);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "bgf_drop.h"
 #include "zb/frame.h"
 #include "zb/records.h"
 
@@ -31,6 +32,9 @@ static const struct zb_set sample = {
 	.alg = 1,
 	.state = 1,
 	.remaining_ms = 240000,
+	.packets = {10, 0, 4, 0},
+	.drops = {{.reason = BGF_DROP_ICV, .count = 3}},
+	.drop_count = 1,
 };
 
 static void must_send(int fd, const void *data, size_t length)
@@ -72,6 +76,51 @@ static void put_hello(struct zb_frame *a, struct fake *f)
 	zb_put_number(a, ZB_ATTR_DATAPLANE_UP, 1);
 }
 
+/* Three sets, two an answer. */
+static void put_sets(struct zb_frame *a, const struct zb_message_in *m)
+{
+	struct zb_set set = sample;
+	uint64_t from = zb_get_number(&m->attrs, ZB_ATTR_CURSOR, 0);
+	uint64_t only = zb_get_number(&m->attrs, ZB_ATTR_SET_ID, 0);
+
+	for (set.set_id = from + 1; set.set_id <= 3 && set.set_id <= from + 2; set.set_id++)
+		if (only == 0 || only == set.set_id)
+			zb_put_set(a, &set);
+	if (from == 0 && only == 0)
+		zb_put_number(a, ZB_ATTR_CURSOR, 2);
+}
+
+static const struct zb_port ports[] = {
+	{.port = 0,
+	 .access = 1,
+	 .up = 1,
+	 .mtu = 1500,
+	 .device = "net_af_xdp0",
+	 .tap = "bgf-acc",
+	 .rx_packets = 7},
+	{.port = 1, .access = 0, .up = 0, .mtu = 1500, .device = "net_af_xdp1", .tap = "bgf-core"},
+};
+
+static const struct zb_stat stats[] = {
+	{.port = 0, .worker = 0, .name = "rx_packets", .value = 5},
+	{.port = 0, .worker = 1, .name = "rx_packets", .value = 2},
+	{.port = 1, .worker = 0, .name = "rx_packets", .value = 0},
+	{.port = 0, .worker = 0, .name = "icv", .value = 3},
+	{.port = 0, .worker = 0, .name = "replay", .value = 0},
+};
+
+static void put_rows(struct zb_frame *a, const struct zb_message_in *m)
+{
+	static const struct zb_peer peer = {.name = "pcscf1", .instance_id = 9, .connections = 17, .sets = 3};
+
+	for (size_t i = 0; m->header.type == ZB_MSG_PORTS && i < sizeof(ports) / sizeof(ports[0]); i++)
+		zb_put_port(a, &ports[i]);
+	for (size_t i = 0; m->header.type == ZB_MSG_COUNTERS && i < sizeof(stats) / sizeof(stats[0]); i++)
+		zb_put_stat(a, &stats[i]);
+	if (m->header.type == ZB_MSG_PEERS)
+		zb_put_peer(a, &peer);
+}
+
 static void put_answer(struct zb_frame *a, struct fake *f, const struct zb_message_in *m)
 {
 	switch (m->header.type) {
@@ -88,15 +137,11 @@ static void put_answer(struct zb_frame *a, struct fake *f, const struct zb_messa
 	case ZB_MSG_RELEASE:
 		zb_put_number(a, ZB_ATTR_SET_COUNT, zb_has(&m->attrs, ZB_ATTR_ALL_SETS) ? 5 : 1);
 		break;
-	case ZB_MSG_QUERY: { /* three sets, two an answer */
-		struct zb_set set = sample;
-		uint64_t from = zb_get_number(&m->attrs, ZB_ATTR_CURSOR, 0);
-		for (set.set_id = from + 1; set.set_id <= 3 && set.set_id <= from + 2; set.set_id++)
-			zb_put_set(a, &set);
-		if (from == 0)
-			zb_put_number(a, ZB_ATTR_CURSOR, 2);
+	case ZB_MSG_QUERY:
+		put_sets(a, m);
 		break;
-	}
+	default:
+		put_rows(a, m);
 	}
 }
 
