@@ -52,6 +52,7 @@ struct control {
 	uint32_t session_count;
 	struct peer_list peers;
 	struct event *tick;
+	struct event *ready; /* goes off when the daemon is to say that it serves; once */
 };
 
 #endif

@@ -254,6 +254,10 @@ static int take_record(struct dplink *l, size_t length)
 	}
 	if (!(h->type & DPL_ANSWER))
 		return 0; /* an event of a newer data plane */
+	if (h->status == -EBUSY && !l->up) {
+		lose(l, "another bgf-control serves it"); /* said before our HELLO was read: it has no txn */
+		return 0;
+	}
 	uint32_t slot = (uint32_t)h->txn;
 	if (slot >= l->room || l->waiting[slot].done == NULL ||
 	    l->waiting[slot].generation != h->txn >> SLOT_BITS || !is_whole(h))
@@ -293,14 +297,9 @@ static void on_hello(void *arg, int status, const struct dpl_header *answer)
 		return;
 	const struct dpl_hello_answer *hello = (const struct dpl_hello_answer *)answer;
 	if (status != 0 || hello->version != DPL_VERSION) {
-		if (!l->complained)
-			log_line(LOG_LEVEL_WARNING, "the data plane refuses: %s",
-				 status == -EBUSY ? "another bgf-control serves it already"
-				 : status == -EPROTO
-					 ? "it is of another version; install both from one package"
-					 : strerror(-status));
-		l->complained = true;
-		lose(l, "refused");
+		lose(l, status == -EPROTO || status == 0
+				? "it is of another version; install both from one package"
+				: strerror(-status));
 		return;
 	}
 	l->up = true;

@@ -19,7 +19,7 @@
 #include "control/sets.h"
 #include "control/sync.h"
 
-enum { EXIT_CONFIG = 2, TICK_MS = 500 };
+enum { EXIT_CONFIG = 2, TICK_MS = 500, READY_MS = 500 };
 
 static const char usage[] =
 	"usage: bgf-control [--config FILE] [--check]\n"
@@ -93,6 +93,18 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	session_tick_all(arg);
 }
 
+/* It serves when it is in step with the data plane; where there is none it serves too, and says so in
+ * answers. */
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+
+	(void)fd, (void)what;
+	event_free(c->ready);
+	c->ready = NULL;
+	fputs("ready\n", stderr);
+}
+
 /* The same that the data plane tells; for HELLOs while it is away. */
 static void read_boot_id(struct control *c)
 {
@@ -111,30 +123,23 @@ static void read_boot_id(struct control *c)
 
 static int run(struct control *c)
 {
-	static const int numbers[2] = {SIGTERM, SIGINT};
-	static const struct timeval tick = {.tv_usec = TICK_MS * 1000};
-	struct event *signals[2] = {NULL, NULL};
-	int error = 0;
+	static const struct timeval tick = {.tv_usec = TICK_MS * 1000}, ready = {.tv_usec = READY_MS * 1000};
+	struct event *term = evsignal_new(c->base, SIGTERM, on_signal, c);
+	struct event *interrupt = evsignal_new(c->base, SIGINT, on_signal, c);
+	int error = -ENOMEM;
 
 	signal(SIGPIPE, SIG_IGN);
-	for (int i = 0; i < 2; i++) {
-		signals[i] = evsignal_new(c->base, numbers[i], on_signal, c);
-		if (signals[i] == NULL || evsignal_add(signals[i], NULL) != 0)
-			error = -ENOMEM;
-	}
 	c->tick = event_new(c->base, -1, EV_PERSIST, on_tick, c);
-	if (c->tick == NULL || evtimer_add(c->tick, &tick) != 0)
-		error = -ENOMEM;
-	if (error == 0) {
-		fputs("ready\n", stderr);
-		if (event_base_dispatch(c->base) < 0)
-			error = -EIO;
-	}
-	if (c->tick != NULL)
-		event_free(c->tick);
-	for (int i = 0; i < 2; i++)
-		if (signals[i] != NULL)
-			event_free(signals[i]);
+	c->ready = evtimer_new(c->base, on_ready, c);
+	if (term != NULL && interrupt != NULL && c->tick != NULL && c->ready != NULL &&
+	    evsignal_add(term, NULL) == 0 && evsignal_add(interrupt, NULL) == 0 &&
+	    evtimer_add(c->tick, &tick) == 0 && evtimer_add(c->ready, &ready) == 0)
+		error = event_base_dispatch(c->base) < 0 ? -EIO : 0;
+
+	struct event *events[] = {term, interrupt, c->tick, c->ready};
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (events[i] != NULL)
+			event_free(events[i]);
 	return error;
 }
 

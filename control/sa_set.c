@@ -40,13 +40,14 @@ static uint64_t hash_ue(const struct bgf_addr *ue)
 	return hash_octets(ue->octet, sizeof(ue->octet));
 }
 
-static uint64_t hash_pair(const struct bgf_addr *ue, uint16_t port_ue, uint16_t port_local)
+static uint64_t hash_pair(const struct bgf_set_selectors *s, uint16_t port_ue, uint16_t port_local)
 {
-	uint16_t key[10];
+	uint16_t key[18];
 
-	memcpy(key, ue->octet, sizeof(ue->octet));
-	key[8] = port_ue;
-	key[9] = port_local;
+	memcpy(key, s->ue.octet, sizeof(s->ue.octet));
+	memcpy(key + 8, s->served.octet, sizeof(s->served.octet));
+	key[16] = port_ue;
+	key[17] = port_local;
 	return hash_octets(key, sizeof(key));
 }
 
@@ -145,8 +146,8 @@ int sa_table_enter(struct sa_table *t, struct sa_set *set)
 		    hash_registration(set->peer, name->subscriber, name->registration_id), set);
 	hash_insert(&t->subscriber, &set->by_subscriber, hash_subscriber(name->subscriber), set);
 	hash_insert(&t->ue, &set->by_ue, hash_ue(&s->ue), set);
-	hash_insert(&t->uc, &set->by_uc, hash_pair(&s->ue, s->port_uc, s->port_ps), set);
-	hash_insert(&t->us, &set->by_us, hash_pair(&s->ue, s->port_us, s->port_pc), set);
+	hash_insert(&t->uc, &set->by_uc, hash_pair(s, s->port_uc, s->port_ps), set);
+	hash_insert(&t->us, &set->by_us, hash_pair(s, s->port_us, s->port_pc), set);
 	hash_insert(&t->spi, &set->by_spi_uc, hash_spi(&s->ue, s->spi_uc), set);
 	hash_insert(&t->spi, &set->by_spi_us, hash_spi(&s->ue, s->spi_us), set);
 	if (set->id != 0)
@@ -248,12 +249,12 @@ struct sa_set *sa_table_of_ue(const struct sa_table *t, const struct bgf_addr *u
 struct sa_set *sa_table_of_uc(const struct sa_table *t, const struct bgf_set_selectors *s,
 			      struct hash_node **at)
 {
-	uint64_t hash = hash_pair(&s->ue, s->port_uc, s->port_ps);
+	uint64_t hash = hash_pair(s, s->port_uc, s->port_ps);
 
 	while ((*at = step(&t->uc, hash, *at)) != NULL) {
 		const struct bgf_set_selectors *other = &((struct sa_set *)(*at)->owner)->selectors;
 		if (other->port_uc == s->port_uc && other->port_ps == s->port_ps &&
-		    bgf_addr_equal(&other->ue, &s->ue))
+		    bgf_addr_equal(&other->ue, &s->ue) && bgf_addr_equal(&other->served, &s->served))
 			return (*at)->owner;
 	}
 	return NULL;
@@ -262,12 +263,12 @@ struct sa_set *sa_table_of_uc(const struct sa_table *t, const struct bgf_set_sel
 struct sa_set *sa_table_of_us(const struct sa_table *t, const struct bgf_set_selectors *s,
 			      struct hash_node **at)
 {
-	uint64_t hash = hash_pair(&s->ue, s->port_us, s->port_pc);
+	uint64_t hash = hash_pair(s, s->port_us, s->port_pc);
 
 	while ((*at = step(&t->us, hash, *at)) != NULL) {
 		const struct bgf_set_selectors *other = &((struct sa_set *)(*at)->owner)->selectors;
 		if (other->port_us == s->port_us && other->port_pc == s->port_pc &&
-		    bgf_addr_equal(&other->ue, &s->ue))
+		    bgf_addr_equal(&other->ue, &s->ue) && bgf_addr_equal(&other->served, &s->served))
 			return (*at)->owner;
 	}
 	return NULL;

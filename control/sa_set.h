@@ -26,6 +26,7 @@ struct sa_set {
 	uint8_t doomed;	   /* enum bgf_removed: ends as soon as the data plane has answered its ADD; 0: no */
 	uint8_t ended;	   /* enum zb_event_kind that is told once the data plane has removed it */
 	struct op *ender;  /* the RELEASE that waits for its end; or NULL */
+	bool removing;	   /* the data plane was told to remove it and has not answered */
 	bool seen;	   /* by the resynchronisation that runs */
 	uint32_t slot;	   /* its place in sa_table.slot: the order of QUERY */
 	uint32_t heap;	   /* its place among the timers + 1; 0: no timer */
@@ -68,7 +69,8 @@ struct sa_set *sa_table_of_registration(const struct sa_table *t, const struct p
 struct sa_set *sa_table_of_subscriber(const struct sa_table *t, const char *subscriber,
 				      struct hash_node **at);
 struct sa_set *sa_table_of_ue(const struct sa_table *t, const struct bgf_addr *ue, struct hash_node **at);
-/* Sets with the protected pair (UE, port_uc, port_ps) or (UE, port_us, port_pc) of rule 6. */
+/* Sets with the protected pair (UE, port_uc, port_ps) or (UE, port_us, port_pc) of rule 6, toward the same
+ * served address: each P-CSCF has an SA table of its own, and two may use the same port numbers. */
 struct sa_set *sa_table_of_uc(const struct sa_table *t, const struct bgf_set_selectors *s,
 			      struct hash_node **at);
 struct sa_set *sa_table_of_us(const struct sa_table *t, const struct bgf_set_selectors *s,

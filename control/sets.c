@@ -274,6 +274,7 @@ static void on_removed(void *arg, int status, const struct dpl_header *answer)
 	struct sa_set *set = arg;
 
 	(void)answer;
+	set->removing = false;
 	if (set->ender != NULL)
 		op_settled(set->ender, status);
 	set->ender = NULL;
@@ -290,6 +291,7 @@ static void send_remove(struct control *c, struct sa_set *set)
 	struct dpl_set_id remove = {.header = DPLINK_RECORD(DPL_SET_REMOVE, remove), .set_id = set->id};
 
 	int error = dplink_send(c->link, &remove.header, on_removed, set);
+	set->removing = error == 0;
 	if (error != 0 && set->ender != NULL) {
 		op_settled(set->ender, -ENOTCONN);
 		set->ender = NULL;
@@ -363,6 +365,8 @@ void sets_finish_ending(struct control *c, bool lost)
 			if (lost) {
 				hash_remove(&c->ending, &set->by_id);
 				free_set(set);
+			} else if (set->removing) {
+				continue; /* it ended since the link came up */
 			} else if (set->seen) {
 				send_remove(c, set);
 			} else {

@@ -147,6 +147,8 @@ static void finish(struct control *c)
 		next = TAILQ_NEXT(peer, next);
 		peer_unref(peer);
 	}
+	if (c->ready != NULL)
+		event_active(c->ready, EV_TIMEOUT, 1);
 	log_line(LOG_LEVEL_INFO, "in step with the data plane: %u sets", c->table.count);
 }
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A data plane that is an array: it serves include/bgf_dplink.h over a seqpacket socket in the test's event
+ * loop. It can die, come back with or without its sets, and keep its answers to itself.
+ */
+#ifndef FAKE_DATAPLANE_H
+#define FAKE_DATAPLANE_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "bgf_dplink.h"
+
+enum { FAKE_CAPACITY = 64 };
+
+struct fake_dataplane {
+	struct event_base *base;
+	char path[108];
+	int listener, client;
+	struct event *accepting, *reading;
+	uint64_t epoch, next_id;
+	bool is_mute;	    /* it takes requests and answers none */
+	bool is_deaf_after; /* it carries out the next request and dies before it answers */
+	struct dpl_set_state set[FAKE_CAPACITY]; /* set_id 0: free */
+	struct dpl_set_update last_update;
+	uint8_t last_key[BGF_AUTH_KEY_MAX];
+	uint8_t last_key_length;
+	unsigned adds, updates, removes;
+};
+
+void fake_start(struct fake_dataplane *f, struct event_base *base, const char *path);
+void fake_stop(struct fake_dataplane *f); /* it dies; its sets stay in the array */
+unsigned fake_count(const struct fake_dataplane *f);
+void fake_tell_first_used(struct fake_dataplane *f, uint64_t set_id);
+
+#endif

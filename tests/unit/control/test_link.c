@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The data plane comes, goes, dies in the middle, and comes back with or without its sets.
+ */
+#include "harness.h"
+
+static struct client client;
+
+static void hello(struct harness *h)
+{
+	client_hello(&client, h, "pcscf1", 5, ZB_ROLE_PEER, false);
+	assert_int_equal(client_call(&client), ZB_CAUSE_DONE);
+	client_subscribe(&client);
+}
+
+static void come_back(struct harness *h)
+{
+	fake_start(&h->fake, h->control.base, h->config.dataplane.link);
+	harness_serving(h, true);
+}
+
+static void without_a_data_plane_every_order_is_refused_at_once(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	fake_stop(&h->fake);
+	harness_serving(h, false);
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DATAPLANE_DOWN);
+	assert_int_equal(client_confirm(&client, 1, 1, 1), ZB_CAUSE_DATAPLANE_DOWN);
+	assert_int_equal(client_release(&client, 1, 1, 1), ZB_CAUSE_DATAPLANE_DOWN);
+	client_begin(&client, ZB_MSG_QUERY);
+	assert_int_equal(client_call(&client), ZB_CAUSE_DATAPLANE_DOWN);
+	come_back(h);
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	client_close(&client);
+}
+
+static void an_install_whose_answer_was_lost_is_found_by_its_reference(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	h->fake.is_deaf_after = true;
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DATAPLANE_DOWN);
+	assert_int_equal(fake_count(&h->fake), 1);
+	assert_int_equal(h->control.table.count, 0);
+	come_back(h);
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	assert_int_equal(h->fake.adds, 1);
+	client_close(&client);
+}
+
+static void a_release_whose_answer_was_lost_is_done_when_repeated(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	struct zb_set set = client_set(&client);
+	h->fake.is_deaf_after = true;
+	assert_int_equal(client_release(&client, set.set_id, 9, 0), ZB_CAUSE_DATAPLANE_DOWN);
+	come_back(h);
+	client_wait_event(&client, ZB_MSG_REMOVED);
+	assert_int_equal(client_release(&client, set.set_id, 9, 0), ZB_CAUSE_DONE);
+	client_close(&client);
+}
+
+static void a_data_plane_that_does_not_answer_is_given_up(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	h->fake.is_mute = true;
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DATAPLANE_DOWN);
+	client_close(&client);
+}
+
+static void sets_and_their_timers_survive_both_restarts(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+	struct dpl_set_state stored[FAKE_CAPACITY];
+
+	hello(h);
+	for (unsigned i = 0; i < 5; i++) { /* more than one SET_LIST answer holds */
+		in.reference = 1 + i;
+		snprintf(in.subscriber, sizeof(in.subscriber), "user%u", i);
+		in.selectors.ue.octet[3] = (uint8_t)(2 + i);
+		assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	}
+	memcpy(stored, h->fake.set, sizeof(stored));
+	client_close(&client);
+	harness_restart(h);
+	fake_stop(&h->fake);
+	harness_serving(h, false);
+	come_back(h);
+	assert_int_equal(h->control.table.count, 5);
+	for (unsigned i = 0; i < 5; i++) {
+		const struct sa_set *set = sa_table_by_id(&h->control.table, stored[i].set_id);
+		assert_non_null(set);
+		assert_int_equal(set->expires, stored[i].expires);
+		assert_string_equal(set->name.subscriber, stored[i].name.subscriber);
+		assert_int_not_equal(set->heap, 0);
+	}
+}
+
+static void a_set_past_its_end_ends_as_soon_as_it_is_learned(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	fake_stop(&h->fake);
+	harness_serving(h, false);
+	for (int i = 0; i < FAKE_CAPACITY; i++)
+		h->fake.set[i].expires = 1;
+	come_back(h);
+	client_wait_event(&client, ZB_MSG_EXPIRED);
+	assert_int_equal(fake_count(&h->fake), 0);
+	client_close(&client);
+}
+
+static void another_store_empties_the_intended_state_and_is_told(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	struct zb_set set = client_set(&client);
+	fake_stop(&h->fake);
+	harness_serving(h, false);
+	memset(h->fake.set, 0, sizeof(h->fake.set));
+	h->fake.epoch = 12;
+	come_back(h);
+	client_wait_event(&client, ZB_MSG_EPOCH_LOST);
+	assert_int_equal(zb_get_number(&client.event.attrs, ZB_ATTR_STORE_EPOCH, 0), 12);
+	assert_int_equal(h->control.table.count, 0);
+	assert_int_equal(client_confirm(&client, set.set_id, 1, 1), ZB_CAUSE_UNKNOWN_SET);
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE); /* the reference is free */
+	client_close(&client);
+}
+
+/* Rule 6: the CONFIRM's answer was lost, so the old set was not ended; the resynchronisation ends it. */
+static void rule_6_a_replacement_that_was_cut_short_is_finished(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	struct zb_set old = client_set(&client);
+	assert_int_equal(client_confirm(&client, old.set_id, 7, 600), ZB_CAUSE_DONE);
+	in.reference++;
+	in.flags = BGF_SET_REPLACE;
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	struct zb_set new = client_set(&client);
+	h->fake.is_deaf_after = true;
+	assert_int_equal(client_confirm(&client, new.set_id, 8, 600), ZB_CAUSE_DATAPLANE_DOWN);
+	come_back(h);
+	client_wait_event(&client, ZB_MSG_REMOVED);
+	assert_int_equal(fake_count(&h->fake), 1);
+	assert_int_equal(client_confirm(&client, new.set_id, 8, 600), ZB_CAUSE_DONE);
+	client_close(&client);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
+	const struct CMUnitTest tests[] = {
+		T(without_a_data_plane_every_order_is_refused_at_once),
+		T(an_install_whose_answer_was_lost_is_found_by_its_reference),
+		T(a_release_whose_answer_was_lost_is_done_when_repeated),
+		T(a_data_plane_that_does_not_answer_is_given_up),
+		T(sets_and_their_timers_survive_both_restarts),
+		T(a_set_past_its_end_ends_as_soon_as_it_is_learned),
+		T(another_store_empties_the_intended_state_and_is_told),
+		T(rule_6_a_replacement_that_was_cut_short_is_finished),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

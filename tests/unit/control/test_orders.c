@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * INSTALL, CONFIRM and RELEASE, from the frame to the data plane and back.
+ */
+#include "harness.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static struct client client;
+
+static void hello(struct harness *h)
+{
+	client_hello(&client, h, "pcscf1", 5, ZB_ROLE_PEER, false);
+	assert_int_equal(client_call(&client), ZB_CAUSE_DONE);
+	client_subscribe(&client);
+}
+
+static struct zb_set installed(const struct install *in)
+{
+	assert_int_equal(client_install(&client, in), ZB_CAUSE_DONE);
+	return client_set(&client);
+}
+
+static unsigned why(void)
+{
+	return (unsigned)zb_get_number(&client.event.attrs, ZB_ATTR_WHY, 0);
+}
+
+/* The nth INSTALL of the sample's subscriber, with ports and SPIs of its own. */
+static struct install nth(unsigned n)
+{
+	struct install in = sample_install();
+
+	in.reference = 100 + n;
+	in.selectors.port_uc = (uint16_t)(10000 + n);
+	in.selectors.port_us = (uint16_t)(20000 + n);
+	in.selectors.spi_uc = 3000 + 2 * n;
+	in.selectors.spi_us = 3001 + 2 * n;
+	return in;
+}
+
+static void rules_11_and_14_install_is_temporary_and_its_key_is_expanded(void **state)
+{
+	struct harness *h = *state;
+	static const uint8_t key[BGF_AUTH_KEY_MAX] = {1, 2, 3};
+	struct install in = sample_install();
+
+	hello(h);
+	struct zb_set set = installed(&in);
+	assert_int_equal(set.state, BGF_SET_TEMPORARY);
+	assert_true(set.selectors.spi_ps > 255 && set.selectors.spi_pc > 255);
+	assert_in_range(set.remaining_ms, 239000, 240000);
+	assert_int_equal(h->fake.last_key_length, 20);
+	assert_memory_equal(h->fake.last_key, key, sizeof(key));
+	client_close(&client);
+}
+
+static void a_reference_means_one_effect_and_one_answer(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	struct zb_set first = installed(&in), again = installed(&in);
+	assert_int_equal(again.set_id, first.set_id);
+	assert_int_equal(again.selectors.spi_ps, first.selectors.spi_ps);
+	assert_int_equal(h->fake.adds, 1);
+	in.ik[0] ^= 1;
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_REFERENCE_CLASH);
+	assert_int_equal(client_bad_attribute(&client), ZB_ATTR_REFERENCE);
+	assert_int_equal(fake_count(&h->fake), 1);
+	client_close(&client);
+}
+
+static void a_reference_is_known_after_controls_restart_and_free_after_its_sets_end(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	struct zb_set first = installed(&in);
+	assert_int_equal(client_confirm(&client, first.set_id, 7, 600), ZB_CAUSE_DONE);
+	client_close(&client);
+	harness_restart(h);
+	hello(h);
+	assert_int_equal(installed(&in).set_id, first.set_id);
+	assert_int_equal(client_confirm(&client, first.set_id, 7, 600), ZB_CAUSE_DONE);
+	assert_int_equal(client_confirm(&client, first.set_id, 7, 601), ZB_CAUSE_REFERENCE_CLASH);
+	assert_int_equal(client_release(&client, first.set_id, 8, 0), ZB_CAUSE_DONE);
+	assert_int_equal(fake_count(&h->fake), 0);
+	struct zb_set anew = installed(&in);
+	assert_int_not_equal(anew.set_id, first.set_id);
+	client_close(&client);
+}
+
+static void rule_5_and_7_bad_numbers_are_refused_with_their_attribute(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	in.selectors.port_ps = 5060;
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_BAD_PORT);
+	assert_int_equal(client_bad_attribute(&client), ZB_ATTR_PORT_PS);
+	assert_int_equal(h->fake.adds, 0);
+	assert_int_equal(h->control.table.count, 0);
+	client_close(&client);
+}
+
+static void rule_6_port_in_use_is_refused(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	installed(&in);
+	in.reference++;
+	strcpy(in.subscriber, "bob");
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_PORT_IN_USE);
+	assert_int_equal(client_bad_attribute(&client), ZB_ATTR_PORT_UC);
+	assert_int_equal(fake_count(&h->fake), 1);
+	client_close(&client);
+}
+
+static void rule_6_replace_moves_the_ports_at_confirm(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	struct zb_set old = installed(&in);
+	assert_int_equal(client_confirm(&client, old.set_id, 7, 600), ZB_CAUSE_DONE);
+	in.reference++;
+	in.flags = BGF_SET_REPLACE;
+	struct zb_set new = installed(&in);
+	assert_int_equal(fake_count(&h->fake), 2);
+	assert_int_equal(h->fake.updates, 1);
+	assert_int_equal(client_confirm(&client, new.set_id, 8, 600), ZB_CAUSE_DONE);
+	assert_int_equal(h->fake.last_update.takes_over, 1);
+	assert_int_equal(h->fake.last_update.name.replaces, old.set_id);
+	client_wait_event(&client, ZB_MSG_REMOVED);
+	assert_int_equal(why(), BGF_REMOVED_REPLACED);
+	assert_int_equal(fake_count(&h->fake), 1);
+	client_close(&client);
+}
+
+static void rule_6_the_replacing_set_sends_when_the_old_one_ends_before_confirm(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	struct zb_set old = installed(&in);
+	assert_int_equal(client_confirm(&client, old.set_id, 7, 600), ZB_CAUSE_DONE);
+	in.reference++;
+	in.flags = BGF_SET_REPLACE;
+	struct zb_set new = installed(&in);
+	assert_int_equal(client_release(&client, old.set_id, 8, 0), ZB_CAUSE_DONE);
+	harness_run_for(h, 20);
+	assert_int_equal(h->fake.last_update.set_id, new.set_id);
+	assert_int_equal(h->fake.last_update.takes_over, 1);
+	client_close(&client);
+}
+
+static void rule_15_a_new_challenge_ends_the_other_temporary_set(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	installed(&in);
+	in.reference++; /* same ports: rule 15 comes before the duplicate check */
+	installed(&in);
+	client_wait_event(&client, ZB_MSG_REMOVED);
+	assert_int_equal(why(), BGF_REMOVED_NEW_CHALLENGE);
+	assert_int_equal(fake_count(&h->fake), 1);
+	client_close(&client);
+}
+
+static void rule_15_the_set_that_carries_the_401_drains(void **state)
+{
+	struct harness *h = *state;
+	struct install first = nth(1), second = nth(2);
+
+	hello(h);
+	struct zb_set via = installed(&first);
+	second.via_set = via.set_id;
+	installed(&second);
+	harness_run_for(h, 20);
+	assert_int_equal(fake_count(&h->fake), 2);
+	assert_int_equal(h->fake.last_update.set_id, via.set_id);
+	assert_int_equal(h->fake.last_update.state, BGF_SET_DRAINING);
+	assert_in_range(h->fake.last_update.expires, timers_now() + 4 * SECOND, timers_now() + 6 * SECOND);
+	client_close(&client);
+}
+
+/* Two INSTALLs of one subscriber are read at once: the second waits for the first one's answer, then ends it.
+ */
+static void rule_15_holds_for_pipelined_installs_too(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	client_send_install(&client, &in);
+	in.reference++;
+	client_send_install(&client, &in);
+	assert_int_equal(client_wait(&client), ZB_CAUSE_DONE);
+	assert_int_equal(client_set(&client).reference, in.reference);
+	client_wait_event(&client, ZB_MSG_REMOVED);
+	assert_int_equal(why(), BGF_REMOVED_NEW_CHALLENGE);
+	assert_int_equal(h->fake.adds, 2);
+	assert_int_equal(fake_count(&h->fake), 1);
+	client_close(&client);
+}
+
+static void rule_18_confirm_takes_the_longer_of_expires_and_what_the_old_set_had(void **state)
+{
+	struct harness *h = *state;
+	struct install first = nth(1), second = nth(2);
+
+	hello(h);
+	struct zb_set old = installed(&first);
+	assert_int_equal(client_confirm(&client, old.set_id, 7, 3600), ZB_CAUSE_DONE);
+	assert_in_range(client_set(&client).remaining_ms, 3629000, 3630000);
+	struct zb_set new = installed(&second);
+	assert_int_equal(client_confirm(&client, new.set_id, 8, 600), ZB_CAUSE_DONE);
+	assert_int_equal(client_set(&client).state, BGF_SET_ESTABLISHED);
+	assert_in_range(client_set(&client).remaining_ms, 3628000, 3630000);
+	assert_int_equal(h->fake.last_update.watch_first_use, 1);
+	client_close(&client);
+}
+
+static void rule_19_confirm_on_an_established_set_extends_it(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	struct zb_set set = installed(&in);
+	assert_int_equal(client_confirm(&client, set.set_id, 7, 600), ZB_CAUSE_DONE);
+	assert_int_equal(client_confirm(&client, set.set_id, 8, 1200), ZB_CAUSE_DONE);
+	assert_in_range(client_set(&client).remaining_ms, 1229000, 1230000);
+	assert_int_equal(h->fake.last_update.watch_first_use, 0);
+	assert_int_equal(client_confirm(&client, set.set_id, 9, 60), ZB_CAUSE_DONE);
+	assert_in_range(client_set(&client).remaining_ms, 1228000, 1230000);
+	client_close(&client);
+}
+
+static void rule_20_first_use_is_told(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	struct zb_set set = installed(&in);
+	assert_int_equal(client_confirm(&client, set.set_id, 7, 600), ZB_CAUSE_DONE);
+	fake_tell_first_used(&h->fake, set.set_id);
+	client_wait_event(&client, ZB_MSG_FIRST_USED);
+	client_close(&client);
+}
+
+static void rule_21_a_registration_that_began_unprotected_ends_the_older_sets(void **state)
+{
+	struct harness *h = *state;
+	struct install first = nth(1), second = nth(2);
+
+	hello(h);
+	struct zb_set old = installed(&first);
+	assert_int_equal(client_confirm(&client, old.set_id, 7, 600), ZB_CAUSE_DONE);
+	second.flags = BGF_SET_BEGAN_UNPROTECTED;
+	struct zb_set new = installed(&second);
+	assert_int_equal(fake_count(&h->fake), 2);
+	assert_int_equal(client_confirm(&client, new.set_id, 8, 600), ZB_CAUSE_DONE);
+	client_wait_event(&client, ZB_MSG_REMOVED);
+	assert_int_equal(why(), BGF_REMOVED_BEGAN_UNPROTECTED);
+	assert_int_equal(fake_count(&h->fake), 1);
+	client_close(&client);
+}
+
+static void rule_23_release_drains_and_then_the_set_is_gone(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	struct zb_set set = installed(&in);
+	assert_int_equal(client_confirm(&client, set.set_id, 7, 600), ZB_CAUSE_DONE);
+	assert_int_equal(client_release(&client, set.set_id, 8, 1), ZB_CAUSE_DONE);
+	assert_int_equal(h->fake.last_update.state, BGF_SET_DRAINING);
+	assert_int_equal(client_release(&client, set.set_id, 8, 1), ZB_CAUSE_DONE);
+	assert_int_equal(client_release(&client, set.set_id, 8, 2), ZB_CAUSE_REFERENCE_CLASH);
+	assert_int_equal(client_confirm(&client, set.set_id, 9, 600), ZB_CAUSE_BAD_STATE);
+	client_wait_event(&client, ZB_MSG_REMOVED);
+	assert_int_equal(why(), BGF_REMOVED_RELEASED);
+	assert_int_equal(fake_count(&h->fake), 0);
+	assert_int_equal(client_release(&client, set.set_id, 8, 1), ZB_CAUSE_DONE);
+	assert_int_equal(client_release(&client, set.set_id, 9, 1), ZB_CAUSE_UNKNOWN_SET);
+	client_close(&client);
+}
+
+static void rule_14_a_temporary_set_ends_in_time_and_its_peer_hears_it(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	in.await_auth_s = 1;
+	installed(&in);
+	client_wait_event(&client, ZB_MSG_EXPIRED);
+	assert_int_equal(fake_count(&h->fake), 0);
+	client_close(&client);
+}
+
+static void release_all_counts_the_peers_own(void **state)
+{
+	struct harness *h = *state;
+	struct install in = nth(1);
+	struct client other;
+
+	hello(h);
+	for (unsigned i = 1; i <= 3; i++) {
+		in = nth(i);
+		in.registration_id[0] = (char)('0' + i);
+		installed(&in);
+	}
+	client_hello(&other, h, "pcscf2", 1, ZB_ROLE_PEER, false);
+	assert_int_equal(client_call(&other), ZB_CAUSE_DONE);
+	in = nth(4);
+	assert_int_equal(client_install(&other, &in), ZB_CAUSE_DONE);
+	assert_int_equal(client_release(&client, 0, 5, 0), ZB_CAUSE_DONE);
+	assert_int_equal(zb_get_number(&client.answer.attrs, ZB_ATTR_SET_COUNT, 99), 3);
+	assert_int_equal(fake_count(&h->fake), 1);
+	client_close(&other);
+	client_close(&client);
+}
+
+static void a_set_is_its_peers_and_an_operators(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+	struct client other, operator;
+
+	hello(h);
+	struct zb_set set = installed(&in);
+	client_hello(&other, h, "pcscf2", 1, ZB_ROLE_PEER, false);
+	assert_int_equal(client_call(&other), ZB_CAUSE_DONE);
+	assert_int_equal(client_confirm(&other, set.set_id, 1, 60), ZB_CAUSE_UNKNOWN_SET);
+	assert_int_equal(client_release(&other, set.set_id, 1, 0), ZB_CAUSE_UNKNOWN_SET);
+	client_hello(&operator, h, "ops", 1, ZB_ROLE_OPERATOR, false);
+	assert_int_equal(client_call(&operator), ZB_CAUSE_DONE);
+	assert_int_equal(client_install(&operator, & in), ZB_CAUSE_NOT_ALLOWED);
+	assert_int_equal(client_release(&operator, set.set_id, 1, 0), ZB_CAUSE_DONE);
+	client_wait_event(&client, ZB_MSG_REMOVED);
+	assert_int_equal(why(), BGF_REMOVED_OPERATOR);
+	client_close(&operator);
+	client_close(&other);
+	client_close(&client);
+}
+
+static void a_full_table_says_so(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	for (unsigned i = 0; i <= FAKE_CAPACITY; i++) {
+		in.reference = 1 + i;
+		snprintf(in.subscriber, sizeof(in.subscriber), "user%u", i);
+		in.selectors.ue.octet[3] = (uint8_t)(2 + i);
+		assert_int_equal(client_install(&client, &in),
+				 i < FAKE_CAPACITY ? ZB_CAUSE_DONE : ZB_CAUSE_TABLE_FULL);
+	}
+	assert_int_equal(h->control.table.count, FAKE_CAPACITY);
+	client_close(&client);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
+	const struct CMUnitTest tests[] = {
+		T(rules_11_and_14_install_is_temporary_and_its_key_is_expanded),
+		T(a_reference_means_one_effect_and_one_answer),
+		T(a_reference_is_known_after_controls_restart_and_free_after_its_sets_end),
+		T(rule_5_and_7_bad_numbers_are_refused_with_their_attribute),
+		T(rule_6_port_in_use_is_refused),
+		T(rule_6_replace_moves_the_ports_at_confirm),
+		T(rule_6_the_replacing_set_sends_when_the_old_one_ends_before_confirm),
+		T(rule_14_a_temporary_set_ends_in_time_and_its_peer_hears_it),
+		T(rule_15_a_new_challenge_ends_the_other_temporary_set),
+		T(rule_15_the_set_that_carries_the_401_drains),
+		T(rule_15_holds_for_pipelined_installs_too),
+		T(rule_18_confirm_takes_the_longer_of_expires_and_what_the_old_set_had),
+		T(rule_19_confirm_on_an_established_set_extends_it),
+		T(rule_20_first_use_is_told),
+		T(rule_21_a_registration_that_began_unprotected_ends_the_older_sets),
+		T(rule_23_release_drains_and_then_the_set_is_gone),
+		T(release_all_counts_the_peers_own),
+		T(a_set_is_its_peers_and_an_operators),
+		T(a_full_table_says_so),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
