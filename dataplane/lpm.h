@@ -5,9 +5,9 @@
  * another one and publishes it. Pure.
  *
  * Why not rte_fib: its tables take 128 MB for two ports, whatever they hold; a gateway has a handful of
- * routes, which here stay in the first-level cache. Its groups of entries pass to other prefixes without an RCU
- * grace period. And both its families (22.11) refuse additions for want of room after some thousand changes
- * among 48 live routes.
+ * routes, which here stay in the first-level cache. Its groups of entries pass to other prefixes without an
+ * RCU grace period. And both its families (22.11) refuse additions for want of room after some thousand
+ * changes among 48 live routes.
  */
 #ifndef BGF_DP_LPM_H
 #define BGF_DP_LPM_H

@@ -5,12 +5,10 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <net/ethernet.h>
 #include <netinet/if_ether.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
-#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +20,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -64,11 +61,6 @@ static struct bgf_addr addr(const char *text)
 	struct bgf_addr a;
 	assert_int_equal(bgf_addr_parse(text, &a), 0);
 	return a;
-}
-
-static struct nexthop_table *access_table(void)
-{
-	return args.nexthops[PORT_ACCESS];
 }
 
 /* ---- fixtures ---- */
@@ -129,11 +121,6 @@ static int teardown(void **state)
 	return rte_mempool_in_use_count(args.pool) != 0;
 }
 
-static void nap(void)
-{
-	nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-}
-
 /* Runs until `done`, three seconds at most. */
 #define RUN_UNTIL(done)                                                  \
 	do {                                                             \
@@ -141,8 +128,7 @@ static void nap(void)
 		for (int turns_ = 0; turns_ < 600 && !done_; turns_++) { \
 			exceptions_run(exceptions);                      \
 			done_ = (done);                                  \
-			if (!done_)                                      \
-				nap();                                   \
+			usleep(done_ ? 0 : 5000);                        \
 		}                                                        \
 		assert_true(done_);                                      \
 	} while (0)
@@ -154,10 +140,10 @@ static uint64_t word(const char *destination)
 	uint8_t ipv6 = a.family == 6;
 	uint16_t id;
 
-	nexthop_find_bulk(access_table(), &octets, &ipv6, 1, &id);
+	nexthop_find_bulk(args.nexthops[PORT_ACCESS], &octets, &ipv6, 1, &id);
 	return id == NEXTHOP_NONE    ? 0
 	       : id == NEXTHOP_LOCAL ? NEXTHOP_LOCAL
-				     : nexthop_word(access_table(), id);
+				     : nexthop_word(args.nexthops[PORT_ACCESS], id);
 }
 
 static uint64_t mac_word(uint8_t last)
@@ -171,7 +157,7 @@ static uint64_t mac_word(uint8_t last)
 static bool routed(const char *destination, const char *neighbour)
 {
 	struct bgf_addr d = addr(destination), got = {0}, expect = {0};
-	bool found = nexthop_neighbour_for(access_table(), &d, &got);
+	bool found = nexthop_neighbour_for(args.nexthops[PORT_ACCESS], &d, &got);
 
 	if (neighbour)
 		expect = addr(neighbour);
@@ -266,8 +252,6 @@ static bool is_icmp(const uint8_t *frame, uint16_t length)
 	return length >= 34 && frame[12] == 8 && frame[13] == 0 && frame[23] == 1;
 }
 
-/* ---- taps ---- */
-
 static bool says(const char *command, const char *text)
 {
 	char buffer[4096];
@@ -340,8 +324,6 @@ static void what_cannot_be_had_is_said(void **state)
 	}
 }
 
-/* ---- netlink ---- */
-
 static void addresses_routes_and_neighbours_are_followed(void **state)
 {
 	(void)state;
@@ -367,7 +349,7 @@ static void addresses_routes_and_neighbours_are_followed(void **state)
 	      "ip -n taps route add fd00:99::/32 via fe80::7 dev t-acc;"
 	      "ip -n taps route add 10.8.0.0/16 via inet6 fe80::7 dev t-acc");
 	RUN_UNTIL(word("fd00:99::1") == mac_word(9) && word("10.8.1.1") == mac_word(9));
-	assert_int_equal(nexthop_resolved(access_table()), 1);
+	assert_int_equal(nexthop_resolved(args.nexthops[PORT_ACCESS]), 1);
 	/* The address goes, and with it the routes of its network, of which the kernel does not tell. */
 	shell("ip -n taps addr del 10.45.0.254/24 dev t-acc");
 	RUN_UNTIL(routed("10.45.0.2", NULL) && word("10.45.0.254") == 0);
@@ -422,16 +404,14 @@ static void lost_events_lead_to_a_full_dump(void **state)
 	RUN_UNTIL(word("10.45.255.254") == NEXTHOP_LOCAL);
 	for (int turns = 0; turns < 100; turns++) { /* until the dumps for that are over */
 		exceptions_run(exceptions);
-		nap();
+		usleep(5000);
 	}
 	/* Nobody reads meanwhile: what comes last is lost. (No address or route may change, which would lead
 	 * to a dump anyway.) */
 	assert_int_equal(shell("ip -n taps -batch /run/netns/batch"), 0);
-	RUN_UNTIL(nexthop_resolved(access_table()) == MANY);
+	RUN_UNTIL(nexthop_resolved(args.nexthops[PORT_ACCESS]) == MANY);
 	assert_int_equal(word("10.45.78.31"), mac_word(5));
 }
-
-/* ---- packets ---- */
 
 static void arp_is_answered_and_learned(void **state)
 {
@@ -456,7 +436,7 @@ static void arp_is_answered_and_learned(void **state)
 		exceptions_run(exceptions);
 		while (next_frame(is_arp, frame))
 			assert_int_not_equal(frame[21], ARPOP_REPLY);
-		nap();
+		usleep(5000);
 	}
 }
 
@@ -599,23 +579,20 @@ int main(void)
 	args.pool = rte_pktmbuf_pool_create("p", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	args.to_kernel = rte_ring_create("to", 1024, 0, 0);
 	args.from_kernel = rte_ring_create("from", 1024, 0, 0);
+#define WITH_TAPS(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(taps_are_the_ports_hosts, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_operators_configured_outlives_the_process, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(what_cannot_be_had_is_said, setup, teardown),
-		cmocka_unit_test_setup_teardown(addresses_routes_and_neighbours_are_followed, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(of_several_routes_the_kernels_counts, setup, teardown),
-		cmocka_unit_test_setup_teardown(lost_events_lead_to_a_full_dump, setup, teardown),
-		cmocka_unit_test_setup_teardown(arp_is_answered_and_learned, setup, teardown),
-		cmocka_unit_test_setup_teardown(only_own_addresses_leave, setup, teardown),
-		cmocka_unit_test_setup_teardown(packets_wait_for_their_neighbour, setup, teardown),
-		cmocka_unit_test_setup_teardown(packets_do_not_wait_for_ever_nor_without_bound, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(an_icmp_error_goes_back_where_the_packet_came_from, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_flood_leaves_arp_its_share, setup, teardown),
+		WITH_TAPS(taps_are_the_ports_hosts),
+		WITH_TAPS(what_operators_configured_outlives_the_process),
+		WITH_TAPS(what_cannot_be_had_is_said),
+		WITH_TAPS(addresses_routes_and_neighbours_are_followed),
+		WITH_TAPS(of_several_routes_the_kernels_counts),
+		WITH_TAPS(lost_events_lead_to_a_full_dump),
+		WITH_TAPS(arp_is_answered_and_learned),
+		WITH_TAPS(only_own_addresses_leave),
+		WITH_TAPS(packets_wait_for_their_neighbour),
+		WITH_TAPS(packets_do_not_wait_for_ever_nor_without_bound),
+		WITH_TAPS(an_icmp_error_goes_back_where_the_packet_came_from),
+		WITH_TAPS(a_flood_leaves_arp_its_share),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

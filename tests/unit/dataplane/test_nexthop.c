@@ -379,7 +379,7 @@ static void agrees_with_a_naive_model_under_churn(void **state)
 	(void)state;
 	memset(model, 0, sizeof(model));
 	memset(model_mac, 0, sizeof(model_mac));
-	for (int turn = 0; turn < 20000; turn++) {
+	for (int turn = 0; turn < 4000; turn++) {
 		unsigned i = random_below(MODEL_ROUTES);
 		change_route(i, i % 2);
 		if (random_below(4) == 0)
@@ -400,8 +400,8 @@ static void neighbours_come_and_go_without_end(void **state)
 	const uint8_t mac[6] = {2};
 
 	route("10.0.0.0", 8, NULL);
-	/* Ten times as many as there are ids. */
-	for (uint32_t i = 1; i < 330000; i++) {
+	/* Three times as many as there are ids. */
+	for (uint32_t i = 1; i < 100000; i++) {
 		struct bgf_addr a = {.octet = {10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i},
 				     .family = 4};
 		assert_int_equal(nexthop_neighbour_set(table, &a, mac), 0);
@@ -458,7 +458,7 @@ static void a_reader_never_sees_another_prefixs_next_hop(void **state)
 	resolve("10.0.0.4", 4);
 	stop = 0;
 	assert_int_equal(pthread_create(&thread, NULL, reader, &failures), 0);
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < 500; i++) {
 		struct bgf_addr a = addr("10.8.8.128"), b = addr("10.9.9.128");
 		route("10.8.8.128", 25, "10.0.0.3");
 		assert_int_equal(nexthop_route_del(table, &a, 25), 0);
