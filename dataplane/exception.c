@@ -324,6 +324,15 @@ static void drain_ring(struct exceptions *e, uint64_t now)
 	}
 }
 
+/* An address may have come after netlink was read, and its first frame (ND, MLD) with it. */
+static bool may_leave(struct side *s, const uint8_t *frame, uint32_t length)
+{
+	if (source_is_own(s, frame, length))
+		return true;
+	netlink_run(s->netlink, now_ms());
+	return source_is_own(s, frame, length);
+}
+
 /* One frame from the tap; false: there is none. */
 static bool from_tap(struct exceptions *e, unsigned side)
 {
@@ -344,7 +353,7 @@ static bool from_tap(struct exceptions *e, unsigned side)
 		return false;
 	}
 	rte_pktmbuf_append(m, (uint16_t)got);
-	if (source_is_own(s, rte_pktmbuf_mtod(m, const uint8_t *), (uint32_t)got))
+	if (may_leave(s, rte_pktmbuf_mtod(m, const uint8_t *), (uint32_t)got))
 		send_frame(e, m, side, side);
 	else
 		drop(e, m, side, BGF_DROP_TAP_SOURCE);

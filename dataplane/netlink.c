@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Neighbours are taken from events as they come. Addresses, routes and links are not: any event about them
- * asks for a full dump, because the kernel removes routes silently when a link or address goes, and holds
- * several routes to a prefix of which the next best must come back. One socket for both, so that events and
- * dumps come in the order in which things happened.
+ * Neighbours and new addresses are taken from events as they come. What else happens to addresses, routes and
+ * links asks for a full dump, because the kernel removes routes silently when a link or address goes, and
+ * holds several routes to a prefix of which the next best must come back. One socket for both, so that events
+ * and dumps come in the order in which things happened.
  */
 #include "netlink.h"
 
@@ -367,9 +367,8 @@ static void on_message(struct netlink *n, const struct nlmsghdr *h)
 	case RTM_DELNEIGH:
 		on_neighbour(n, h);
 		break;
-	case RTM_NEWADDR:
-		if (of_dump)
-			on_address(n, h);
+	case RTM_NEWADDR: /* the kernel speaks from it at once: it does not wait for the dump */
+		on_address(n, h);
 		n->dump_wanted |= !of_dump;
 		break;
 	case RTM_NEWROUTE:
