@@ -213,7 +213,7 @@ static bool serve_frame(struct fake *f, int fd, const uint8_t *frame, size_t len
 		held_length = (size_t)r;
 		return true;
 	}
-	if (!greeting)
+	if (m.header.type != ZB_MSG_HELLO)
 		send_before_answer(f, fd);
 	must_send(fd, held, held_length);
 	held_length = 0;

@@ -389,7 +389,7 @@ static void test_refusals(void **state)
 
 static void test_records_go_there_and_back(void **state)
 {
-	struct zb_set set = {.set_id = 3,
+	static struct zb_set set = {.set_id = 3,
 			     .reference = 4,
 			     .peer = "p",
 			     .subscriber = "s",
@@ -400,7 +400,7 @@ static void test_records_go_there_and_back(void **state)
 			     .first_used = 1,
 			     .remaining_ms = 5,
 			     .drop_count = 2};
-	struct zb_port port = {.port = 1,
+	static struct zb_port port = {.port = 1,
 			       .access = 1,
 			       .up = 1,
 			       .mtu = 1500,
@@ -414,8 +414,8 @@ static void test_records_go_there_and_back(void **state)
 			       .rx_missed = 3,
 			       .rx_errors = 4,
 			       .tx_errors = 5};
-	struct zb_peer peer = {.name = "p", .instance_id = 9, .connections = 17, .sets = 3, .role = 2};
-	struct zb_stat stat = {.port = UINT16_MAX, .worker = 1, .name = "icv", .value = 8};
+	static struct zb_peer peer = {.name = "p", .instance_id = 9, .connections = 17, .sets = 3, .role = 2};
+	static struct zb_stat stat = {.port = UINT16_MAX, .worker = 1, .name = "icv", .value = 8};
 	struct zb_header request = {.txn = 1};
 	struct zb_attrs group;
 	struct zb_set set_back;
