@@ -38,6 +38,7 @@ static const uint8_t ue_mac[6] = {0x02, 0, 0, 0, 0x45, 2}, core_mac[6] = {0x02, 
 static struct served_table served;
 static struct tuple_table *tuples;
 static struct rte_rcu_qsbr *rcu;
+static struct nexthop_table *hops[PORT_SIDES];
 static int wake, stop;
 static char store_path[64];
 
@@ -141,7 +142,7 @@ static void make_worker(void)
 		.store = lab.store,
 		.tuples = tuples,
 		.served = &served,
-		.nexthops = {make_access_hops(), make_core_hops()},
+		.nexthops = {hops[PORT_ACCESS], hops[PORT_CORE]},
 		.rcu = rcu,
 		.pool = lab.pool,
 		.to_kernel = lab.to_kernel,
@@ -188,6 +189,8 @@ int lab_start(void **state)
 	serve("fd00:50::9", true);
 	tuples = tuple_table_new(store_hot(lab.store), LAB_CAPACITY, 0);
 	assert_non_null(tuples);
+	hops[PORT_ACCESS] = make_access_hops();
+	hops[PORT_CORE] = make_core_hops();
 	make_worker();
 	return 0;
 }
@@ -196,6 +199,8 @@ int lab_stop(void **state)
 {
 	(void)state;
 	worker_free(lab.w);
+	nexthop_table_free(hops[PORT_ACCESS]);
+	nexthop_table_free(hops[PORT_CORE]);
 	tuple_table_free(tuples);
 	store_close(lab.store);
 	unlink(store_path);

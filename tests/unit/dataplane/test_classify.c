@@ -361,6 +361,11 @@ static void esp_to_the_gateways_own_address_is_an_unknown_spi(void **state)
 		lab_make(&f, &(struct lab_packet){.ipv6 = ipv6, .dst = ipv6 ? "fd00:45::fe" : "10.45.0.254"});
 		lab_wrap(&f, 0x1234, 1);
 		lab_expect_drop(PORT_ACCESS, &f, BGF_DROP_UNKNOWN_SPI);
+		lab_make(&f, &(struct lab_packet){.ipv6 = ipv6,
+						  .from_core = true,
+						  .dst = ipv6 ? "fd00:60::fe" : "10.60.0.254"});
+		lab_wrap(&f, 0x1234, 1);
+		lab_expect_drop(PORT_CORE, &f, BGF_DROP_UNKNOWN_SPI);
 	}
 }
 
