@@ -181,6 +181,8 @@ static size_t print_part(const struct rows *all, const struct columns *cols, boo
 	}
 	if (lines > 0)
 		table_end(&t, 0);
+	else
+		table_forget(&t);
 	return lines;
 }
 

@@ -81,9 +81,15 @@ void table_end(struct table *t, unsigned indent)
 		int pad = widths[c] - width_of(t->cells[i]);
 		printf("%*s%*s%s%*s%s", c == 0 ? (int)indent : 0, "", right ? pad : 0, "", t->cells[i],
 		       right || last ? 0 : pad, "", last ? "\n" : "  ");
-		free(t->cells[i]);
 	}
 	free(widths);
+	table_forget(t);
+}
+
+void table_forget(struct table *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		free(t->cells[i]);
 	free(t->cells);
 	*t = (struct table){0};
 }

@@ -22,6 +22,8 @@ void table_begin(struct table *t, const char *const *titles, size_t columns);
 void table_cell(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Prints with `indent` blanks before each row, and frees. */
 void table_end(struct table *t, unsigned indent);
+/* Frees without printing. */
+void table_forget(struct table *t);
 
 /* JSON to standard output; `name` is NULL inside an array. */
 void json_open(const char *name, char bracket);

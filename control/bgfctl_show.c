@@ -128,10 +128,13 @@ static void print_sets_end(const struct ctl *c, struct table *t, size_t total)
 		json_close(']');
 		json_close('}');
 		json_end();
+		table_forget(t);
 		return;
 	}
 	if (total > 0)
 		table_end(t, 0);
+	else
+		table_forget(t);
 	printf("%zu set%s\n", total, total == 1 ? "" : "s");
 }
 
@@ -161,8 +164,10 @@ int show_sets(struct ctl *c)
 		if (q.cursor == 0)
 			break;
 		r = zb_query(c->zb, &q, rows, PAGE, &n, &c->error);
-		if (r < 0)
+		if (r < 0) {
+			table_forget(&t);
 			return ctl_failed(c, r);
+		}
 	}
 	print_sets_end(c, &t, total);
 	return 0;
