@@ -17,7 +17,7 @@ sys.path[:0] = [REPOSITORY, os.path.dirname(os.path.abspath(__file__))]
 from deploy.lab.gateway import Gateway  # noqa: E402  (the path above comes first)
 from deploy.lab.netns import Lab, raise_on_signals  # noqa: E402
 from hostile import Field  # noqa: E402
-from support import Counters, KEYS  # noqa: E402
+from support import Counters, KEYS, wait_until_serving  # noqa: E402
 from zbwire import Zb  # noqa: E402
 
 LOG_TAIL = 40
@@ -54,6 +54,7 @@ def gateway(request, lab, folder):
                    getattr(request.module, "PEERS", ("pcscf1", "pcscf2", "bgfctl")))
     request.node.gateway = made
     made.start()
+    wait_until_serving(made)
     yield made
     assert made.dataplane.alive(), f"bgf-dataplane is dead, see {made.dataplane.log_path}"
     assert made.control.alive(), f"bgf-control is dead, see {made.control.log_path}"

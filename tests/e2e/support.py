@@ -114,6 +114,16 @@ def memory_kb(daemon):
         return int(re.search(r"^VmRSS:\s+(\d+)", status.read(), re.M)[1])
 
 
+def is_serving(gateway):
+    """Whether bgf-control answers and has found the data plane."""
+    with Raw(gateway.zb) as raw:
+        return raw.call("HELLO", {"NAME": "is-serving", "INSTANCE_ID": 1, "ROLE": 1})["DATAPLANE_UP"] == 1
+
+
+def wait_until_serving(gateway):
+    wait_for(lambda: is_serving(gateway), "the gateway serves")
+
+
 class Raw:
     """A Zb connection that says what it is told, octet by octet."""
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from support import Raw, a_set, install, wait_for
+from support import Raw, a_set, install, wait_for, wait_until_serving
 from zbwire import Zb, ZbRefused
 
 SETTINGS = {"control.await_auth_s": "120"}
@@ -20,6 +20,7 @@ def kept(row):
 def restart_control(gateway):
     gateway.control.kill()
     gateway.control.start()
+    wait_until_serving(gateway)
 
 
 def test_sets_survive_the_death_of_control(gateway, zb, operator):
@@ -52,6 +53,7 @@ def test_a_set_that_ran_out_while_control_was_away_ends_when_it_is_back(gateway,
     gateway.control.kill()
     time.sleep(1.2)
     gateway.control.start()
+    wait_until_serving(gateway)
     wait_for(lambda: not zb.query(), "the set is gone", 3)
 
 
@@ -80,15 +82,6 @@ def test_without_control_the_store_keeps_its_epoch(gateway, zb):
     assert epoch() == before
 
 
-def is_up(zb):
-    try:
-        zb.call("QUERY", wait=5)
-        return True
-    except ZbRefused as refusal:
-        assert refusal.cause == "DATAPLANE_DOWN"
-        return False
-
-
 def test_without_the_data_plane_zb_says_so_at_once_and_recovers(gateway, zb):
     row = install(zb)
     gateway.dataplane.kill()
@@ -100,9 +93,8 @@ def test_without_the_data_plane_zb_says_so_at_once_and_recovers(gateway, zb):
         hello = raw.call("HELLO", {"NAME": "watcher", "INSTANCE_ID": 1, "ROLE": 1})
         assert hello["CAUSE"] == 0 and hello["DATAPLANE_UP"] == 0
     gateway.dataplane.start()
-    wait_for(lambda: is_up(zb), "Zb answers again", 10, 0.1)
-    rows = wait_for(zb.query, "the set is there again", 5)
-    assert [kept(found) for found in rows] == [kept(row)]
+    wait_until_serving(gateway)
+    assert [kept(found) for found in zb.query()] == [kept(row)]
     install(zb, 1)
 
 
@@ -113,7 +105,7 @@ def test_control_starts_without_the_data_plane_and_finds_it_later(gateway, zb):
     with pytest.raises(ZbRefused, match="DATAPLANE_DOWN"):
         install(zb)
     gateway.dataplane.start()
-    wait_for(lambda: is_up(zb), "Zb answers again", 10, 0.1)
+    wait_until_serving(gateway)
     assert install(zb)["STATE"] == 1
 
 
@@ -125,7 +117,7 @@ def test_an_install_under_way_when_the_data_plane_dies_is_answered(gateway, zb):
         causes = {raw.answer()["CAUSE"] for _ in range(50)}
         assert causes == {27}
     gateway.dataplane.start()
-    wait_for(lambda: is_up(zb), "Zb answers again", 10, 0.1)
+    wait_until_serving(gateway)
     assert Zb(gateway.zb, "pcscf2", 1).query() == []
 
 
@@ -136,6 +128,7 @@ def test_a_new_store_is_a_new_epoch_and_the_peers_are_told(gateway, zb):
     for name in glob.glob(gateway.store + "*"):
         os.unlink(name)
     gateway.dataplane.start()
-    wait_for(lambda: is_up(zb) and zb.events, "the event", 10, 0.1)
+    wait_until_serving(gateway)
+    wait_for(lambda: zb.call("HEARTBEAT") and zb.events, "the event", 10, 0.1)
     assert "EPOCH_LOST" in [kind for kind, _ in zb.events]
     assert zb.query() == []
