@@ -178,6 +178,6 @@ const char *hex_text(const uint8_t *octets, size_t length, char *buf)
 {
 	buf[0] = '\0';
 	for (size_t i = 0; i < length; i++)
-		sprintf(buf + 2 * i, "%02x", octets[i]);
+		snprintf(buf + 2 * i, 3, "%02x", octets[i]);
 	return buf;
 }

@@ -8,8 +8,8 @@
  * the same txn, not necessarily in order; a request that fails changes nothing. A request that changes a set
  * is answered only when every worker has passed a quiescent point after the change. Events carry txn 0.
  *
- * The first request is HELLO. An answer has its type's full length, also when it is a refusal (then it is zero
- * but for what is said here); only -EPROTO, to a record that is none, is a bare header, and closes.
+ * The first request is HELLO. An answer has its type's full length, also when it is a refusal (then it is
+ * zero but for what is said here); only -EPROTO, to a record that is none, is a bare header, and closes.
  *
  * Keys cross this link in SET_ADD only; no answer carries one.
  */
@@ -106,7 +106,8 @@ struct dpl_set_update {
 	uint8_t state;
 	uint8_t takes_over; /* 1: outbound traffic moves from the set with the same ports (name.replaces) to
 			       this */
-	uint8_t watch_first_use; /* 1: tell FIRST_USED at the next good inbound payload (rule 20); 0: as it is */
+	uint8_t watch_first_use; /* 1: tell FIRST_USED at the next good inbound payload (rule 20); 0: as it is
+				  */
 	uint8_t zero[5];
 	struct dpl_set_name name; /* replaces the stored one */
 };
