@@ -124,7 +124,7 @@ class Pcscf:
         first = record.state == zb.TEMPORARY
         if not secagree.verified(headers("Security-Verify"), record.server()) or (
                 first and not secagree.offered_again(offers, record.client())):
-            log(f"set {record.set_id} of {record.subscriber}: Security-Verify or Security-Client is not what was agreed")
+            log(f"set {record.set_id} of {record.subscriber}: Security-Verify or -Client is not what was agreed")
             if first:
                 self._release(record)
             return self._no_agreement(record)

@@ -26,9 +26,9 @@ def mechanisms(values):
     found = []
     for value in values:
         for mechanism in _split(value, ","):
-            name, *parameters = _split(mechanism, ";")
-            pairs = (_PARAMETER.fullmatch(parameter) for parameter in parameters)
-            found.append({"mechanism": name.lower()} | {
+            parts = _split(mechanism, ";") or [""]
+            pairs = (_PARAMETER.fullmatch(parameter) for parameter in parts[1:])
+            found.append({"mechanism": parts[0].lower()} | {
                 pair[1].lower(): (pair[2] if pair[2] is not None else pair[3]).lower() for pair in pairs if pair})
     return found
 

@@ -16,6 +16,7 @@ TEMPORARY, ESTABLISHED, SUPERSEDED, DRAINING = 1, 2, 3, 4
 BEGAN_UNPROTECTED, EMERGENCY, REPLACE = 1, 2, 4
 EVENT_EXPIRED, EVENT_FIRST_USED, EVENT_REMOVED, EVENT_EPOCH_LOST, EVENT_GAP = 1, 2, 3, 4, 5
 EVENTS_ALL = 0xffffffff
+ROLE_PEER, KEEP_FORMER = 0, 0
 QUERY_ROOM = 8
 
 
@@ -38,7 +39,8 @@ class Selectors(Structure):
 
 
 class Options(Structure):
-    _fields_ = [("path", c_char_p), ("name", c_char_p), ("instance_id", c_uint64), ("role", c_int), ("wait_ms", c_int)]
+    _fields_ = [("path", c_char_p), ("name", c_char_p), ("instance_id", c_uint64), ("role", c_int),
+                ("wait_ms", c_int), ("release_former", c_int)]
 
 
 class Error(Structure):
@@ -114,7 +116,7 @@ class Zb:
             function = getattr(self._lib, call)
             function.restype, function.argtypes = result, arguments
         self._zb = _HANDLE()
-        options = Options(path.encode(), name.encode(), instance_id, 0, wait_ms)
+        options = Options(path.encode(), name.encode(), instance_id, ROLE_PEER, wait_ms, KEEP_FORMER)
         self._call("zb_open", byref(options), byref(self._zb), own=False)
 
     def close(self):

@@ -17,6 +17,7 @@ from scapy.layers.ipsec import ESP, SecurityAssociation  # noqa: E402
 from scapy.layers.l2 import Ether  # noqa: E402
 
 MAC = "02:66:66:66:66:66"
+MAC_OCTETS = bytes.fromhex(MAC.replace(":", ""))
 STRANGER = {4: "10.45.0.77", 6: "fd00:45::77"}
 UNUSED_GENERATION = 1 << 31
 
@@ -107,7 +108,7 @@ class Attacker:
         return max((p.sequence for p in self.wire.packets() if p.spi == spi), default=0)
 
     def _last(self, *spis):
-        found = [p for p in self.wire.packets() if p.spi in spis and p.frame[6:12] != bytes.fromhex(MAC.replace(":", ""))]
+        found = [p for p in self.wire.packets() if p.spi in spis and p.frame[6:12] != MAC_OCTETS]
         if not found:
             raise LabError("nothing of this SA has passed on the access link yet")
         return found[-1]
@@ -125,7 +126,7 @@ class Attacker:
         self.wire.send(bytes(header / packet) if not isinstance(packet, bytes) else bytes(header) + packet)
 
     def _send_frame(self, frame):
-        self.wire.send(self.gateway_mac() + bytes.fromhex(MAC.replace(":", "")) + frame[12:])
+        self.wire.send(self.gateway_mac() + MAC_OCTETS + frame[12:])
 
 
 # What it is, the method, and the drop reason that must count it.

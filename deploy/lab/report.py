@@ -19,7 +19,8 @@ class Report:
     def check(self, what, holds, instead=""):
         """One check. `instead` is what was found, for when it does not hold."""
         self.passed, self.failed = self.passed + bool(holds), self.failed + (not holds)
-        self.say(f"  {'ok    ' if holds else 'FAILED'}  {what}" + (f": {instead}" if not holds and instead != "" else ""))
+        found = f": {instead}" if not holds and instead != "" else ""
+        self.say(f"  {'ok    ' if holds else 'FAILED'}  {what}{found}")
         return holds
 
     def within(self, what, condition, patience, instead=lambda: ""):

@@ -44,7 +44,8 @@ class Scscf:
         self.challenge_again, self.mute, self.expires_max = False, False, 600000
         self.address = address
         self.registrations = {reg.subscriber.impi: reg for reg in map(Registration, range(1, subscribers + 1))}
-        self.requests = []  # what came, oldest first; tests look at it
+        self.heard = []     # what came, repetitions too
+        self.requests = []  # what came and was answered, oldest first
         self._answers = {}  # of retransmitted requests, by branch and method
         self._waiting = {}  # queues of responses to requests of our own, by branch
         self._log = open(os.path.join(folder, "scscf.log"), "a", encoding="utf-8", buffering=1)
@@ -111,10 +112,13 @@ class Scscf:
             if message.status:
                 if message.branch in self._waiting:
                     self._waiting[message.branch].put(message)
-            elif not self.mute and message.method != "ACK":
-                self._answer(message)
+            elif message.method != "ACK":
+                self.heard.append(message)
+                if not self.mute:
+                    self.send_answer(message)
 
-    def _answer(self, request):
+    def send_answer(self, request):
+        """Answers a request; while mute, one of those that were only heard."""
         key = (request.branch, request.method)
         if key not in self._answers:
             self.requests.append(request)

@@ -81,9 +81,9 @@ class Demo:
     def core_packet(self, number, sport, dport):
         """Sends a plain UDP packet from the P-CSCF's address to a phone, past Kamailio."""
         ip = IP if self.family == 4 else IPv6
-        packet = ip(src=self.served, dst=self.phones[number].addresses[self.family]) / UDP(sport=sport, dport=dport) / b"x"
+        address = ip(src=self.served, dst=self.phones[number].addresses[self.family])
         mac = self.lab.exec(self.lab.gw, "cat", "/sys/class/net/gw-core/address").strip()
-        self.core.send(bytes(Ether(dst=mac, src="02:66:66:66:66:66") / packet))
+        self.core.send(bytes(Ether(dst=mac, src=MAC) / address / UDP(sport=sport, dport=dport) / b"x"))
 
     # The steps
 
@@ -113,7 +113,8 @@ class Demo:
                           self.kamailio.said("INSTALL")):
             raise LabError("without a set nothing else can work")
         challenge = [p.payload for p in self.access.wire.packets(before) if b"401 Unauthorized" in p.payload]
-        server = f"spi-c={installed['spi_pc']};spi-s={installed['spi_ps']};port-c={installed['port_pc']};port-s={PORT_PS}"
+        server = (f"spi-c={installed['spi_pc']};spi-s={installed['spi_ps']};port-c={installed['port_pc']};"
+                  f"port-s={PORT_PS}")
         self.check(f"Security-Server on the access link: {server}", challenge and all(
             server.encode() in payload for payload in challenge))
         self.check("and no ik, no ck", challenge and not any(map(leaks_key, challenge)), "keys on the access link")
@@ -212,7 +213,8 @@ class Demo:
         set_id = self.second_set["set_id"]
         self.within("its set is gone", lambda: self.set_of(1) is None, max(left, 0) + 10, lambda: self.set_of(1))
         lived = time.monotonic() - self.second_since
-        self.check(f"after {EXPIRES_S} s of registration and 30 s more", abs(lived - EXPIRES_S - 30) < 3, f"{lived:.1f} s")
+        self.check(f"after {EXPIRES_S} s of registration and 30 s more", abs(lived - EXPIRES_S - 30) < 3,
+                   f"{lived:.1f} s")
         self.check("the P-CSCF got the event", self.kamailio.wait_said(f"event expired: set {set_id} "),
                    self.kamailio.said("event"))
         self.access.victim(self.states[1])

@@ -3,6 +3,7 @@
 
 It runs inside the phone's guest, whose kernel does the ESP; what it returns crosses the control link as JSON.
 """
+import dataclasses
 import os
 import queue
 import random
@@ -35,8 +36,8 @@ class Sas:
         key, width = "0x" + self.ik.hex() + "00000000", 128 if ":" in self.ue else 32
         lines = []
         for source, destination, sport, dport, spi, direction in self.flows:
-            lines.append(f"xfrm state add src {source} dst {destination} proto esp spi {spi} reqid {spi} mode transport "
-                         f"replay-window 32 auth-trunc hmac(sha1) {key} 96 enc cipher_null \"\"")
+            lines.append(f"xfrm state add src {source} dst {destination} proto esp spi {spi} reqid {spi} "
+                         f"mode transport replay-window 32 auth-trunc hmac(sha1) {key} 96 enc cipher_null \"\"")
             lines += [f"xfrm policy add dir {direction} src {source}/{width} dst {destination}/{width} proto {proto} "
                       f"sport {sport} dport {dport} tmpl src {source} dst {destination} proto esp mode transport "
                       f"reqid {spi} level required" for proto in ("udp", "tcp")]
@@ -73,6 +74,7 @@ class Ue:
         self.route = None       # Service-Route of the last 200 OK
         self.requests = []      # what came from the network
         self._proposal = None   # parameters of our Security-Client
+        self._last = None       # the last message on the protected pair
         self._answers = {}
         self._selector = selectors.DefaultSelector()
         self._streams = {}      # bytes that came, by TCP connection
@@ -87,12 +89,13 @@ class Ue:
 
     def initial(self, expires=3600, client=None, headers=(), authorization=None):
         """REGISTER in the clear. A challenge is kept for install() and answer(); one with an SQN that is not fresh
-        is answered by a resynchronisation, and the challenge after that one is kept."""
+        is answered by a resynchronisation, and the challenge after that one is kept. client: another text for
+        Security-Client, or none at all with ''."""
         self._proposal = self._propose(new_ports=False) if client is None else parameters(client)
         auth = authorization or self._digest_empty()
         answer = self._send_clear(self._register(expires, 5060, auth, client, headers))
-        nonce = self._take_challenge(answer)
-        if nonce and not authorization and self.challenge[1] <= self.highest_sqn:
+        nonce = None if authorization else self._take_challenge(answer)
+        if nonce and self.challenge[1] <= self.highest_sqn:
             auts = self.subscriber.auts(nonce, self.highest_sqn)
             auth = self._digest(nonce, b"", f', auts="{auts}"')
             answer = self._send_clear(self._register(expires, 5060, auth, client, headers))
@@ -104,6 +107,8 @@ class Ue:
         """The challenge's four SAs go into the kernel."""
         _nonce, sqn, vector, server = self.challenge
         self.highest_sqn = max(self.highest_sqn, sqn)
+        if self.sas and self.sas.client["port-c"] == self._proposal["port-c"]:
+            self.sas.remove()  # the kernel has one policy a pair of ports
         self.sas = Sas(self.address, self.pcscf, self._proposal, parameters(server), vector.ik)
         self.sas.install()
 
@@ -148,6 +153,10 @@ class Ue:
             ("Security-Verify", self._text(self.sas.server)), *headers, ("Content-Type", "text/plain")], body)
         return self._transact(request)
 
+    def repeat(self):
+        """Sends the last protected message once more, as when its answer was lost."""
+        return self._transact(self._last)
+
     def received(self):
         """The requests that came from the network so far: method, text, transport and the source port."""
         return self.requests
@@ -173,6 +182,9 @@ class Ue:
             self._drop_connection(connection)
 
     def close(self):
+        """The UE is switched off: its SAs go, its sockets too."""
+        if self._closed:
+            return
         self._closed = True
         self.forget()
         for listening in (self._udp_client, self._udp_server, self._tcp_server):
@@ -182,6 +194,11 @@ class Ue:
     def set_sqn(self, sqn):
         """As if this SQN had been seen: lower challenges are answered with `auts`."""
         self.highest_sqn = sqn
+
+    def take_identity(self, impi):
+        """Goes on in another subscriber's name, with its own SAs and keys."""
+        self.subscriber = dataclasses.replace(self.subscriber, impi=impi)
+        self.auth = self._digest_empty()
 
     # Messages
 
@@ -214,13 +231,16 @@ class Ue:
     def _register(self, expires, via_port, authorization, client, headers):
         self.cseq += 1
         impu = self.subscriber.impu
+        client = self._text(self._proposal) if client is None else client
+        agreement = [("Security-Client", client)] if client else []
         user = impu.partition(":")[2].partition("@")[0]
         return Message(f"REGISTER sip:{REALM} SIP/2.0", [
             self._via(via_port), ("Max-Forwards", "70"), ("From", f"<{impu}>;tag={self.call_id}"), ("To", f"<{impu}>"),
             ("Call-ID", self.call_id), ("CSeq", f"{self.cseq} REGISTER"),
-            ("Contact", f"<sip:{user}@{bracket(self.address)}:{self.port_us}{self._uri_transport()}>;expires={expires}"),
+            ("Contact", f"<sip:{user}@{bracket(self.address)}:{self.port_us}{self._uri_transport()}>;"
+                        f"expires={expires}"),
             ("Authorization", authorization), ("Require", "sec-agree"), ("Proxy-Require", "sec-agree"),
-            ("Supported", "path"), ("Security-Client", client or self._text(self._proposal)), *headers])
+            ("Supported", "path"), *agreement, *headers])
 
     def _register_protected(self, expires, auth, verify, client):
         message = self._register(expires, self.port_us, auth, client, [("Security-Verify", verify)])
@@ -278,6 +298,7 @@ class Ue:
 
     def _transact(self, message):
         """Sends on the protected pair (port_uc, port_ps) and waits for the response."""
+        self._last = message
         self._answers[message.branch] = answers = queue.Queue()
         peer = (self.pcscf, int(self.sas.server["port-s"]))
         try:

@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A phone with Linux's own IPsec, Kamailio as the P-CSCF and an S-CSCF that checks AKA, around the gateway: what the
+P-CSCF has to get right (RULES-33203), and what must never happen, a key on the access side above all."""
+import contextlib
+import itertools
+import os
+import signal
+import time
+
+import pytest
+
+from deploy.lab.capture import Wire, leaks_key
+from deploy.lab.kamailio import Kamailio
+from deploy.lab.netns import PORT_PS, PORTS_PC, LabError
+from deploy.lab.phone import Phone
+from deploy.lab.scscf import Scscf
+from support import wait_for
+
+DRAIN_S = 2
+SUBSCRIBERS = 64
+_subscribers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def scscf(lab, folder):
+    return Scscf(lab, folder, SUBSCRIBERS)
+
+
+@pytest.fixture(scope="module")
+def phone(lab, folder):
+    return Phone(lab, folder).wait()
+
+
+@pytest.fixture(scope="module")
+def kamailio(lab, folder, gateway):
+    return Kamailio(lab, folder, gateway.zb, BGF_DRAIN_S=str(DRAIN_S)).start()
+
+
+@pytest.fixture(scope="module")
+def access(lab):
+    return Wire(lab, lab.ue, "acc0")
+
+
+@pytest.fixture(autouse=True)
+def no_key_on_the_access_side(access):
+    """Whatever a test does."""
+    begin = time.monotonic()
+    yield
+    leaks = [p for p in access.packets(begin) if leaks_key(p.payload)]
+    assert not leaks, leaks[0].payload
+
+
+@pytest.fixture
+def new_ue(phone, kamailio, scscf):
+    """A factory of UEs, each of another subscriber and on ports of its own."""
+    made = []
+
+    def make(**options):
+        number = next(_subscribers)
+        ue = phone.ue(number, **{"port_uc": 20000 + 50 * number, "port_us": 20001 + 50 * number, "wait": 6} | options)
+        ue.impi = ue.state()["impi"]
+        made.append(ue)
+        return ue
+    yield make
+    scscf.challenge_again, scscf.mute = False, False
+    for ue in made:
+        ue.close()
+
+
+def sets_of(gateway, ue):
+    return gateway.sets(subscriber=ue.impi)
+
+
+def sets_known(gateway, ue):
+    """The same, once control has the data plane again."""
+    def known():
+        with contextlib.suppress(LabError):
+            return sets_of(gateway, ue)
+    return wait_for(known, "control knows the sets again")
+
+
+def register(ue, **options):
+    answer = ue.register(**options)
+    assert answer["status"] == 200, answer
+    return answer
+
+
+# What a P-CSCF does with what a UE offers
+
+def test_a_register_without_security_client_gets_421(new_ue):
+    answer = new_ue().initial(client="")
+    assert answer["status"] == 421 and "Require: sec-agree" in answer["text"]
+
+
+@pytest.mark.parametrize("client", [
+    "ipsec-3gpp; alg=hmac-md5-96; spi-c=1111; spi-s=2222; port-c=5062; port-s=5064",
+    "ipsec-3gpp; alg=hmac-sha-1-96; ealg=aes-cbc; spi-c=1111; spi-s=2222; port-c=5062; port-s=5064",
+    "ipsec-3gpp; alg=hmac-sha-1-96; spi-c=255; spi-s=2222; port-c=5062; port-s=5064",
+    "ipsec-3gpp; alg=hmac-sha-1-96; spi-c=1111; spi-s=1111; port-c=5062; port-s=5064",
+    "ipsec-3gpp; alg=hmac-sha-1-96; spi-c=1111; spi-s=2222; port-c=0; port-s=5064", "tls", ";;,;"])
+def test_an_offer_that_cannot_be_taken_gets_494_with_what_can(new_ue, client):
+    answer = new_ue().initial(client=client)
+    assert answer["status"] == 494
+    assert "Security-Server: ipsec-3gpp;alg=hmac-sha-1-96;ealg=null;prot=esp;mod=trans" in answer["text"]
+
+
+def test_of_several_offers_the_one_that_can_be_taken_is(new_ue, gateway):
+    ue = new_ue()
+    good = "spi-c=3333; spi-s=4444; port-c=7001; port-s=7002"
+    answer = ue.initial(client=f"tls, ipsec-3gpp; alg=hmac-md5-96; {good}, ipsec-3gpp; alg=hmac-sha-1-96; {good}")
+    assert answer["status"] == 401
+    found, = sets_of(gateway, ue)
+    assert (found["spi_uc"], found["spi_us"], found["port_uc"], found["port_us"]) == (3333, 4444, 7001, 7002)
+
+
+def test_rule_28_what_the_ue_writes_about_integrity_is_removed(new_ue, scscf):
+    ue = new_ue()
+    forged = (f'Digest username="{ue.impi}", realm="x", nonce="", uri="sip:x", response="", integrity-protected="yes"')
+    assert ue.initial(authorization=forged)["status"] == 401
+    sent = scscf.requests[-1].get("Authorization")
+    assert 'integrity-protected="no"' in sent and "yes" not in sent
+
+
+def test_rule_28_integrity_protected_is_no_in_the_clear_and_yes_on_the_set_of_the_challenge(new_ue, scscf):
+    ue = new_ue()
+    register(ue)
+    first, second = scscf.seen("REGISTER")[-2:]
+    assert 'integrity-protected="no"' in first.get("Authorization")
+    assert 'integrity-protected="yes"' in second.get("Authorization")
+
+
+def test_sec_agree_ends_at_the_pcscf(new_ue, scscf):
+    ue = new_ue()
+    register(ue)
+    assert ue.request()["status"] == 200
+    for request in scscf.requests[-3:]:
+        assert not [n for n, _ in request.headers if n.lower().startswith("security-")]
+        assert not any("sec-agree" in value for value in request.all("Require") + request.all("Proxy-Require"))
+    assert scscf.seen("REGISTER")[-1].get("Path") == "<sip:term@10.60.0.2:5060;lr>"
+
+
+def test_only_register_is_taken_in_the_clear(new_ue, phone, scscf):
+    ue = new_ue()
+    came = len(scscf.requests)
+    said = phone.shell(
+        "python3 - <<'END'\nimport socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        f"s.bind(('{ue.state()['address']}', 5060))\ns.settimeout(4)\n"
+        "s.sendto(b'OPTIONS sip:x SIP/2.0\\r\\nVia: SIP/2.0/UDP %s:5060;branch=z9hG4bKx\\r\\nMax-Forwards: 9\\r\\n"
+        "From: <sip:a@x>;tag=1\\r\\nTo: <sip:x>\\r\\nCall-ID: c\\r\\nCSeq: 1 OPTIONS\\r\\n"
+        f"Content-Length: 0\\r\\n\\r\\n' % b'{ue.state()['address']}', ('10.50.0.1', 5060))\n"
+        "print(s.recv(2000).split(b'\\r\\n')[0].decode())\nEND")
+    assert said.startswith("SIP/2.0 403") and len(scscf.requests) == came
+
+
+# The agreement is checked
+
+@pytest.mark.parametrize("header", ["verify", "client"])
+def test_a_security_verify_or_client_that_was_not_agreed_gets_494_and_the_set_goes(new_ue, gateway, scscf, header):
+    ue = new_ue()
+    ue.initial()
+    ue.install()
+    came = len(scscf.requests)
+    other = ("ipsec-3gpp; alg=hmac-sha-1-96; ealg=null; prot=esp; mod=trans; spi-c=1111; spi-s=2222; port-c=6060; "
+             "port-s=6062")
+    assert ue.answer(**{header: other})["status"] == 494
+    assert len(scscf.requests) == came
+    assert [s["state"] for s in sets_of(gateway, ue)] == ["draining"]
+    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 5)
+
+
+def test_rule_22_a_wrong_answer_gets_403_and_the_new_set_goes(new_ue, gateway):
+    ue = new_ue()
+    ue.initial()
+    ue.install()
+    assert ue.answer(wrong=True)["status"] == 403
+    assert [s["state"] for s in sets_of(gateway, ue)] == ["draining"]
+    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 5)
+    register(ue)
+
+
+def test_rule_22_a_failed_registration_attempt_leaves_the_established_set_alone(new_ue, gateway, scscf):
+    ue = new_ue()
+    register(ue)
+    before, = sets_of(gateway, ue)
+    stranger = new_ue()
+    attempt = f'Digest username="{ue.impi}", realm="x", nonce="", uri="sip:x", response=""'
+    assert stranger.initial(authorization=attempt)["status"] == 401
+    assert {s["state"] for s in sets_of(gateway, ue)} == {"established", "temporary"}
+    assert ue.request()["status"] == 200
+    assert before["set_id"] in [s["set_id"] for s in sets_of(gateway, ue)]
+    assert scscf.originate(ue.impi).status == 200
+
+
+def test_a_set_of_another_subscriber_cannot_carry_a_register(new_ue, scscf, phone):
+    victim, thief = new_ue(), new_ue()
+    register(victim)
+    register(thief)
+    came = len(scscf.requests)
+    phone.call(thief.subscriber, "take_identity", {"impi": victim.impi})
+    assert thief.reregister()["status"] == 403
+    assert len(scscf.requests) == came
+
+
+def test_an_answer_to_a_resynchronisation_is_taken(new_ue, gateway, scscf):
+    ue = new_ue()
+    ue.set_sqn(sqn=1 << 20)
+    answer = ue.initial()
+    assert answer["status"] == 401 and answer["resynchronised"]
+    assert len(sets_of(gateway, ue)) == 1, "rule 15: the second challenge replaced the first one's set"
+    ue.install()
+    assert ue.answer()["status"] == 200
+    assert scscf.registrations[ue.impi].sqn > 1 << 20
+
+
+# The life of a registration
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("family", [4, 6])
+def test_rules_7_and_20_a_re_authentication_moves_to_a_new_set(new_ue, gateway, scscf, transport, family):
+    ue = new_ue(transport=transport, family=family)
+    register(ue)
+    old, = sets_of(gateway, ue)
+    scscf.challenge_again = True
+    answer = ue.reregister()
+    assert answer["status"] == 200 and answer["challenged"]
+    new, = [s for s in sets_of(gateway, ue) if s["set_id"] != old["set_id"]]
+    assert (new["port_us"], new["port_ps"]) == (old["port_us"], old["port_ps"])
+    assert new["port_uc"] != old["port_uc"] and new["port_pc"] != old["port_pc"]
+    assert scscf.originate(ue.impi).status == 200
+    assert ue.request()["status"] == 200  # the first packet on the new set after CONFIRM
+    wait_for(lambda: [s["first_used"] for s in sets_of(gateway, ue) if s["set_id"] == new["set_id"]] == [True],
+             "the new set is in use")
+    wait_for(lambda: scscf.originate(ue.impi).status == 200 and ue.received()[-1]["source_port"] == new["port_pc"],
+             "requests to the phone leave from the new port_pc")
+
+
+def test_rule_6_a_phone_that_lost_its_sets_registers_again_on_the_same_ports(new_ue, gateway):
+    ue = new_ue()
+    register(ue)
+    old, = sets_of(gateway, ue)
+    ue.forget()
+    register(ue)
+    wait_for(lambda: old["set_id"] not in [s["set_id"] for s in sets_of(gateway, ue)], "the old set is replaced")
+    assert ue.request()["status"] == 200
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_restarted_pcscf_goes_on_with_the_sets_that_exist(new_ue, gateway, scscf, kamailio, transport):
+    ue = new_ue(transport=transport)
+    register(ue)
+    before, = sets_of(gateway, ue)
+    ue.hang_up()
+    kamailio.restart()
+    came = len(scscf.requests)
+    assert scscf.originate(ue.impi).status == 200
+    assert ue.request()["status"] == 200
+    assert ue.reregister()["status"] == 200
+    assert 'integrity-protected="yes"' in scscf.seen("REGISTER", came)[-1].get("Authorization")
+    assert [s["set_id"] for s in sets_of(gateway, ue)] == [before["set_id"]]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("daemon", ["control", "dataplane"])
+def test_a_registered_phone_outlives_kill_9_of_a_daemon(new_ue, gateway, scscf, phone, daemon, transport):
+    ue = new_ue(transport=transport)
+    register(ue)
+    assert ue.request()["status"] == 200
+    before, = sets_of(gateway, ue)
+    errors = phone.xfrm_errors()
+    victim = getattr(gateway, daemon)
+    victim.kill()
+    if daemon == "control":
+        assert ue.request()["status"] == 200, "traffic goes on without control"
+    victim.start()
+    assert ue.request()["status"] == 200
+    assert scscf.originate(ue.impi).status == 200
+    after, = sets_known(gateway, ue)
+    assert after["set_id"] == before["set_id"]
+    assert all(after["sa"][sa]["sequence"] >= before["sa"][sa]["sequence"] for sa in after["sa"])
+    assert phone.xfrm_errors() == errors, "no sequence number went out twice"
+    assert ue.reregister()["status"] == 200
+
+
+def test_rule_23_a_repeated_deregistration_still_gets_its_answer(new_ue, gateway):
+    ue = new_ue()
+    register(ue)
+    assert ue.deregister()["status"] == 200
+    assert ue.repeat()["status"] == 200
+    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 5)
+
+
+def test_after_deregistration_the_network_gets_480(new_ue, scscf):
+    ue = new_ue()
+    register(ue)
+    contact = scscf.registrations[ue.impi].contact
+    assert ue.deregister()["status"] == 200
+    scscf.registrations[ue.impi].contact, scscf.registrations[ue.impi].until = contact, time.time() + 60
+    assert scscf.originate(ue.impi).status == 480
+
+
+def test_an_expired_set_is_reported_and_forgotten(new_ue, gateway, kamailio):
+    ue = new_ue()
+    ue.initial()
+    found, = sets_of(gateway, ue)
+    gateway.bgfctl("set", "release", str(found["set_id"]))
+    assert kamailio.wait_said(f"event removed: set {found['set_id']} ")
+
+
+# Whatever fails: no key on the access side (the fixture above looks), and the phone hears 504
+
+def assert_504(ue):
+    answer = ue.initial()
+    assert answer["status"] == 504, answer
+    assert "WWW-Authenticate" not in answer["text"] and "Security-Server" not in answer["text"]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_without_control_a_challenge_becomes_504(new_ue, gateway, transport):
+    gateway.control.kill()
+    try:
+        assert_504(new_ue(transport=transport))
+    finally:
+        gateway.control.start()
+    register(new_ue(transport=transport))
+
+
+def test_a_control_that_does_not_answer_makes_504(new_ue, gateway):
+    os.kill(gateway.control.pid(), signal.SIGSTOP)
+    try:
+        assert_504(new_ue())
+    finally:
+        os.kill(gateway.control.pid(), signal.SIGCONT)
+    register(new_ue())
+
+
+def test_a_data_plane_that_does_not_run_makes_504_at_once(new_ue, gateway, phone):
+    ue = new_ue()
+    gateway.dataplane.stop()
+    done = None
+    try:
+        done = gateway.bgfctl("show", "gateway")
+    finally:
+        gateway.dataplane.start()
+    assert done is not None
+    wait_for(lambda: ue.initial()["status"] == 401, "the gateway works again", 20)
+
+
+def test_a_200_that_cannot_be_confirmed_becomes_504(new_ue, gateway):
+    ue = new_ue()
+    ue.initial()
+    ue.install()
+    os.kill(gateway.control.pid(), signal.SIGSTOP)
+    try:
+        assert ue.answer()["status"] == 504
+    finally:
+        os.kill(gateway.control.pid(), signal.SIGCONT)
+    wait_for(lambda: ue.register()["status"] == 200, "the phone registers once the gateway answers", 20)
+
+
+def test_an_scscf_that_does_not_answer_makes_504(new_ue, scscf):
+    scscf.mute = True
+    assert_504(new_ue(wait=15))
+
+
+@pytest.mark.parametrize("broken", [{"BGF_LIBZB": "/nonexistent/libzb.so"}, {"BGF_ZB": "/nonexistent/zb.sock"},
+                                    {"BGF_WAIT_MS": "no number"}, {"BGF_NAME": "no such peer"}])
+def test_a_fault_in_the_module_makes_504(new_ue, lab, folder, gateway, kamailio, broken):
+    kamailio.stop()
+    try:
+        faulty = Kamailio(lab, folder, gateway.zb, **broken)
+        faulty.start()
+        assert_504(new_ue())
+        faulty.stop()
+    finally:
+        kamailio.start()
+    register(new_ue())
+
+
+def test_a_late_challenge_without_a_transaction_goes_nowhere(new_ue, scscf, access, kamailio):
+    ue = new_ue()
+    scscf.mute = True
+    came = len(access.packets())
+    assert ue.initial()["status"] in (0, 504)
+    kamailio.restart()
+    scscf.mute = False
+    request = next(r for r in reversed(scscf.heard) if r.method == "REGISTER")
+    begin = time.monotonic()
+    scscf.send_answer(request)
+    time.sleep(1)
+    assert came < len(access.packets())
+    assert not [p for p in access.packets(begin) if b"SIP/2.0 401" in p.payload]
+
+
+def test_requests_to_an_unknown_contact_get_480_and_leave_no_plain_packet(new_ue, scscf, access):
+    ue = new_ue()
+    register(ue)
+    registration = scscf.registrations[ue.impi]
+    registration.contact = registration.contact.replace("10.45.0.2", "10.45.0.99")
+    begin = time.monotonic()
+    assert scscf.originate(ue.impi).status == 480
+    assert not [p for p in access.packets(begin) if p.sport in (PORT_PS, *PORTS_PC)]
