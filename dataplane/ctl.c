@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "ctl_link.h"
@@ -261,6 +261,7 @@ int ctl_new(const struct ctl_args *args, struct ctl **ret_ctl, char *error, size
 
 	if (c == NULL)
 		return -ENOMEM;
+	mlock(c, sizeof(*c)); /* keys pass through `request`; store_open raised the limit */
 	c->args = *args;
 	int rc = ctl_link_listen(&c->link, args->path, error, error_size);
 	if (rc != 0) {
@@ -276,5 +277,6 @@ void ctl_free(struct ctl *c)
 	if (c == NULL)
 		return;
 	ctl_link_stop(&c->link, c->args.path);
+	munlock(c, sizeof(*c));
 	free(c);
 }

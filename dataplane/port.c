@@ -55,8 +55,8 @@ static int device_find(struct port *p, char *error, unsigned size)
 			rc = rte_eth_dev_get_port_by_name(name, &id);
 		if (rc != 0) {
 			port_list_available(there, sizeof(there));
-			return fault(p, rc < 0 ? rc : -ENODEV, error, size,
-				     "is not there or cannot be used (%s); there are: %s", strerror(abs(rc)),
+			/* drivers return -1 for whatever it was: no text is better than "not permitted" */
+			return fault(p, -ENODEV, error, size, "is not there or cannot be used; there are: %s",
 				     there);
 		}
 	}
