@@ -261,7 +261,7 @@ int ctl_new(const struct ctl_args *args, struct ctl **ret_ctl, char *error, size
 
 	if (c == NULL)
 		return -ENOMEM;
-	mlock(c, sizeof(*c)); /* keys pass through `request`; store_open raised the limit */
+	mlock(c, sizeof(*c)); /* keys pass through `request` */
 	c->args = *args;
 	int rc = ctl_link_listen(&c->link, args->path, error, error_size);
 	if (rc != 0) {
