@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #include "control/sets.h"
 #include "control/sync.h"
 
-enum { EXIT_CONFIG = 2, TICK_MS = 500, READY_MS = 500 };
+enum { EXIT_CONFIG = 2, TICK_MS = 500, READY_MS = 500, LARGE_BUFFER = 32 << 10 };
 
 static const char usage[] =
 	"usage: bgf-control [--config FILE] [--check]\n"
@@ -192,6 +193,9 @@ int main(int argc, char **argv)
 	int status = read_options(argc, argv, &options);
 
 	setvbuf(stderr, NULL, _IOLBF, 0);
+	/* Large buffers come and go (answers, growing tables): outside the heap they leave no holes between
+	 * sets. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER);
 	if (status >= 0)
 		return status;
 	if (options.check)

@@ -62,10 +62,21 @@ static uint64_t hash_spi(const struct bgf_addr *ue, uint32_t spi)
 
 /* --- a set --- */
 
+/* Sets that ended, for the next ones: their memory is never broken up by smaller things, so that it stays as
+ * large as the most sets at one time needed. A sanitizer is to see a use after the end, so it gets them back.
+ */
+static SLIST_HEAD(, sa_set) spare = SLIST_HEAD_INITIALIZER(spare);
+
 struct sa_set *sa_set_new(void)
 {
-	struct sa_set *set = calloc(1, sizeof(*set));
+	struct sa_set *set = SLIST_FIRST(&spare);
 
+	if (set != NULL) {
+		SLIST_REMOVE_HEAD(&spare, spare);
+		memset(set, 0, sizeof(*set));
+	} else {
+		set = calloc(1, sizeof(*set));
+	}
 	if (set != NULL)
 		STAILQ_INIT(&set->waiting);
 	return set;
@@ -74,8 +85,12 @@ struct sa_set *sa_set_new(void)
 void sa_set_free(struct sa_set *set)
 {
 	/* name.content is a digest over the keys. */
-	OPENSSL_cleanse(&set->name, sizeof(set->name));
+	OPENSSL_cleanse(set, sizeof(*set));
+#ifdef __SANITIZE_ADDRESS__
 	free(set);
+#else
+	SLIST_INSERT_HEAD(&spare, set, spare);
+#endif
 }
 
 /* --- the table --- */
