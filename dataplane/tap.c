@@ -10,9 +10,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "netns.h"
+
+enum { RUNNING_WAIT_MS = 1000 };
 
 /* The tap is a host of its network, not a router in it: what the packet path forwards never comes here. The
  * kernel's default would answer ARP on one tap for the other's addresses. */
@@ -59,6 +62,17 @@ static int write_sysctl(const struct tap_args *a, const char *family, const char
 	return r;
 }
 
+/* The kernel gives a link its queue a moment after its carrier, loses what it sends before, and would ask for
+ * its first neighbours again only a second later. */
+static void await_running(int sock, struct ifreq *ifr)
+{
+	for (int ms = 0; ms < RUNNING_WAIT_MS; ms++) {
+		if (ioctl(sock, SIOCGIFFLAGS, ifr) < 0 || ifr->ifr_flags & IFF_RUNNING)
+			return;
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+}
+
 static int configure(int sock, const struct tap_args *a, unsigned *ret_ifindex, char *error, size_t size)
 {
 	struct ifreq ifr = {0};
@@ -91,6 +105,7 @@ static int configure(int sock, const struct tap_args *a, unsigned *ret_ifindex, 
 	ifr.ifr_flags |= IFF_UP;
 	if (ioctl(sock, SIOCSIFFLAGS, &ifr) < 0)
 		return fail(-errno, error, size, a, "cannot be set up");
+	await_running(sock, &ifr);
 	*ret_ifindex = ifindex;
 	return 0;
 }
