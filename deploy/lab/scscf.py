@@ -38,10 +38,13 @@ class Scscf:
     challenge_again   also a REGISTER that came protected is challenged
     mute              no answer to anything
     expires_max       the longest registration, s
+    dress             dress(parameters of a challenge) gives its response another (status, headers)
+    refuse_others     (status, headers) for requests that are no REGISTER
     """
 
     def __init__(self, lab, folder, subscribers=4, address=CORE4):
-        self.challenge_again, self.mute, self.expires_max = False, False, 600000
+        self.challenge_again, self.mute, self.expires_max, self.dress = False, False, 600000, None
+        self.refuse_others = None
         self.address = address
         self.registrations = {reg.subscriber.impi: reg for reg in map(Registration, range(1, subscribers + 1))}
         self.heard = []     # what came, repetitions too
@@ -135,8 +138,9 @@ class Scscf:
             "time": round(time.time(), 3), "direction": direction, "start": message.start, "cseq": message.get("CSeq"),
             "integrity-protected": parameters(message.get("Authorization")).get("integrity-protected")}) + "\n")
 
-    @staticmethod
-    def _other(request):
+    def _other(self, request):
+        if self.refuse_others:
+            return request.reply(self.refuse_others[0], "Refused", self.refuse_others[1])
         return request.reply(200, "OK")
 
     def _register(self, request):
@@ -153,13 +157,15 @@ class Scscf:
             return self._accept(request, registration)
         return self._challenge(request, registration)
 
-    @staticmethod
-    def _challenge(request, registration):
+    def _challenge(self, request, registration):
         registration.sqn += SQN_STEP
         registration.challenge = nonce, vector = registration.subscriber.challenge(registration.sqn)
-        return request.reply(401, "Unauthorized", [(
-            "WWW-Authenticate", f'Digest realm="{REALM}", nonce="{nonce}", algorithm=AKAv1-MD5, qop="auth", '
-            f'ik="{vector.ik.hex()}", ck="{vector.ck.hex()}"')])
+        directives = [f'realm="{REALM}"', f'nonce="{nonce}"', "algorithm=AKAv1-MD5", 'qop="auth"',
+                         f'ik="{vector.ik.hex()}"', f'ck="{vector.ck.hex()}"']
+        if self.dress:
+            status, headers = self.dress(directives)
+            return request.reply(status, "Unauthorized", headers)
+        return request.reply(401, "Unauthorized", [("WWW-Authenticate", "Digest " + ", ".join(directives))])
 
     def _resynchronise(self, request, registration, auth):
         sqn = registration.subscriber.resynchronise(registration.challenge[0], auth["auts"])

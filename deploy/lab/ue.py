@@ -59,12 +59,13 @@ class Sas:
 
 class Ue:
     """One subscriber on one address. Every call that sends waits for the final response and returns
-    {"status": ..., "text": the whole response}; status 0 is 'no answer'."""
+    {"status": ..., "text": the whole response}; status 0 is 'no answer'. via: more parameters for its Via."""
 
-    def __init__(self, number, address, pcscf, transport="udp", port_uc=5062, port_us=5064, wait=ANSWER_WAIT_S):
+    def __init__(self, number, address, pcscf, transport="udp", port_uc=5062, port_us=5064, wait=ANSWER_WAIT_S,
+                 via=""):
         self.subscriber = subscriber(number)
         self.address, self.pcscf, self.transport, self.wait = address, pcscf, transport, wait
-        self.port_uc, self.port_us = port_uc, port_us
+        self.port_uc, self.port_us, self.via = port_uc, port_us, via
         self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.highest_sqn = 0
         self.call_id, self.cseq = os.urandom(8).hex(), 0
@@ -226,7 +227,7 @@ class Ue:
 
     def _via(self, port):
         return ("Via", f"SIP/2.0/{self.transport.upper()} {bracket(self.address)}:{port};"
-                       f"branch=z9hG4bK{os.urandom(8).hex()}")
+                       f"branch=z9hG4bK{os.urandom(8).hex()}{self.via}")
 
     def _register(self, expires, via_port, authorization, client, headers):
         self.cseq += 1

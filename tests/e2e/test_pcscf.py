@@ -62,7 +62,7 @@ def new_ue(phone, kamailio, scscf):
         made.append(ue)
         return ue
     yield make
-    scscf.challenge_again, scscf.mute = False, False
+    scscf.challenge_again, scscf.mute, scscf.dress, scscf.refuse_others = False, False, None, None
     for ue in made:
         ue.close()
 
@@ -212,6 +212,16 @@ def test_an_answer_to_a_resynchronisation_is_taken(new_ue, gateway, scscf):
     assert scscf.registrations[ue.impi].sqn > 1 << 20
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_rule_3_rport_does_not_draw_responses_to_port_uc(new_ue, family):
+    ue = new_ue(family=family, via=";rport")
+    ue.initial()
+    ue.install()
+    assert ue.answer()["status"] == 200
+    answer = ue.request()
+    assert answer["status"] == 200 and answer["source_port"] in PORTS_PC
+
+
 # The life of a registration
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -355,6 +365,44 @@ def test_a_200_that_cannot_be_confirmed_becomes_504(new_ue, gateway):
     finally:
         os.kill(gateway.control.pid(), signal.SIGCONT)
     wait_for(lambda: ue.register()["status"] == 200, "the phone registers once the gateway answers", 20)
+
+
+def _www(directives):
+    return "WWW-Authenticate", "Digest " + ", ".join(directives)
+
+
+@pytest.mark.parametrize("status, dress", [
+    (401, lambda d: (401, [("www-authenticate", "digest " + ",".join(d))])),
+    (401, lambda d: (401, [_www(d[::-1])])),
+    (401, lambda d: (401, [("WWW-Authenticate", "Digest " + ",\r\n\t".join(d))])),
+    (401, lambda d: (401, [_www([d[0], d[1], *(text.replace("=", " = ").upper() for text in d[4:]), d[2]])])),
+    (401, lambda d: (401, [_www(d), ("Proxy-Authenticate", "Digest " + ", ".join(d))])),
+    (401, lambda d: (401, [_www(d), ("WWW-Authenticate", 'Basic realm="x"')])),
+    (401, lambda d: (401, [_www(d[:4]), _www(d)])),
+    (504, lambda d: (401, [_www(d[:4])])),
+    (504, lambda d: (401, [_www([*d[:4], d[4][:-3] + '"', d[5]])])),
+    (504, lambda d: (401, [])),
+    (504, lambda d: (407, [("Proxy-Authenticate", "Digest " + ", ".join(d))]))])
+def test_however_a_challenge_is_written_its_keys_stay_here(new_ue, scscf, status, dress):
+    ue = new_ue()
+    scscf.dress = dress
+    answer = ue.initial()
+    assert answer["status"] == status, answer
+    if status == 401:
+        ue.install()
+        assert ue.answer()["status"] == 200
+
+
+def test_a_challenge_to_another_request_than_register_loses_its_keys_too(new_ue, scscf):
+    ue = new_ue()
+    register(ue)
+    secret = 'Digest realm="x", nonce="eA==", algorithm=AKAv1-MD5, ik="00112233445566778899aabbccddeeff"'
+    scscf.refuse_others = 407, [("Proxy-Authenticate", secret)]
+    answer = ue.request()
+    assert answer["status"] == 407 and "Proxy-Authenticate" not in answer["text"]
+    scscf.refuse_others = 407, [("Proxy-Authenticate", 'Digest realm="x", nonce="eA=="')]
+    answer = ue.request()
+    assert answer["status"] == 407 and "Proxy-Authenticate" in answer["text"]
 
 
 def test_an_scscf_that_does_not_answer_makes_504(new_ue, scscf):
