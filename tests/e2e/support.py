@@ -62,7 +62,7 @@ def a_set(number=0, family=4, **changes):
         "PORT_UC": 20000 + number % 1000, "PORT_US": 30000 + number % 1000,
         "PORT_PC": 6060, "PORT_PS": 6062,
         "SPI_UC": 0x01000000 + 2 * number, "SPI_US": 0x01000001 + 2 * number,
-        "ALG": 1, "EALG": 0, "MOD": 0, "IK": KEYS.new(),
+        "ALG": 1, "EALG": 0, "MOD": 0, "IK": changes["IK"] if "IK" in changes else KEYS.new(),
     } | changes
 
 
