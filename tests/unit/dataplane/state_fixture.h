@@ -34,8 +34,8 @@ struct state {
 static inline int eal_up(void)
 {
 	static char prefix[32];
-	static char *args[] = {"test",		"--no-huge",	  "-m",		       "64", "--no-pci",
-			       "--no-shconf",	"--no-telemetry", "--log-level=error", prefix};
+	static char *args[] = {"test",		 "--no-huge",	      "-m",  "64", "--no-pci", "--no-shconf",
+			       "--no-telemetry", "--log-level=error", prefix};
 
 	snprintf(prefix, sizeof(prefix), "--file-prefix=state%d", getpid());
 	return rte_eal_init(9, args) < 0 ? -1 : 0;
@@ -98,17 +98,18 @@ static inline void state_free(struct state *s)
 /* An order for the nth UE's set; all differ in address only. */
 static inline struct dpl_set_add order(unsigned n)
 {
-	struct dpl_set_add a = {.header = {.type = DPL_SET_ADD, .length = sizeof(a), .txn = n},
-				.selectors = {.port_uc = 5001,
-					      .port_us = 5002,
-					      .port_pc = 6060,
-					      .port_ps = 6062,
-					      .spi_uc = 1000 + n,
-					      .spi_us = 2000 + n},
-				.name = {.alg = BGF_ALG_HMAC_SHA_1_96, .peer = "pcscf1", .subscriber = "alice"},
-				.expires = 42,
-				.state = BGF_SET_TEMPORARY,
-				.key_length = 20};
+	struct dpl_set_add a = {
+		.header = {.type = DPL_SET_ADD, .length = sizeof(a), .txn = n},
+		.selectors = {.port_uc = 5001,
+			      .port_us = 5002,
+			      .port_pc = 6060,
+			      .port_ps = 6062,
+			      .spi_uc = 1000 + n,
+			      .spi_us = 2000 + n},
+		.name = {.alg = BGF_ALG_HMAC_SHA_1_96, .peer = "pcscf1", .subscriber = "alice"},
+		.expires = 42,
+		.state = BGF_SET_TEMPORARY,
+		.key_length = 20};
 	char text[BGF_ADDR_STRLEN];
 
 	snprintf(text, sizeof(text), n % 2 ? "fd00:45::%x" : "10.45.0.%u", n + 2);

@@ -31,7 +31,8 @@ static struct lpm *build(const struct lpm_prefix *prefixes, uint32_t n)
 	struct lpm_prefix copy[PREFIXES_MAX];
 	struct lpm *l = aligned_alloc(64, (lpm_size(n) + 63) / 64 * 64);
 
-	memcpy(copy, prefixes, n * sizeof(*copy));
+	if (n > 0) /* prefixes may be NULL then */
+		memcpy(copy, prefixes, n * sizeof(*copy));
 	lpm_build(l, copy, n);
 	return l;
 }
