@@ -2,6 +2,7 @@
 #include "clear.h"
 
 #include "drop.h"
+#include "handoff.h"
 #include "pkt.h"
 #include "policer.h"
 #include "served.h"
@@ -53,10 +54,12 @@ void clear_in(struct worker *w, const struct batch *in, struct batch *out)
 
 void clear_out(struct worker *w, const struct batch *in, struct batch *out)
 {
+	const uint16_t mtu = w->port[PORT_ACCESS]->mtu;
+
 	for (uint16_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->m[i];
-		if (pkt(m)->l3_len + pkt(m)->payload > w->port[PORT_ACCESS]->mtu)
-			drop(w, m, BGF_DROP_TOO_BIG);
+		if (pkt(m)->l3_len + pkt(m)->payload > mtu)
+			handoff_too_big(w, m, mtu);
 		else
 			pass(m, out);
 	}

@@ -81,17 +81,15 @@ static enum bgf_drop check(const struct worker *w, const struct sa_hot *hot, con
 	return hot->out[p->ref & 1].last == UINT32_MAX ? BGF_DROP_SEQ_EXHAUSTED : DROP_NONE;
 }
 
-/* RFC 1191, RFC 8201: who said 'do not fragment' is told what would have fitted. */
 static void refuse(struct worker *w, struct rte_mbuf *m, enum bgf_drop reason)
 {
-	struct pkt *p = pkt(m);
+	const struct pkt *p = pkt(m);
 
-	if (reason != BGF_DROP_TOO_BIG || !p->dont_fragment) {
+	if (reason == BGF_DROP_TOO_BIG)
+		handoff_too_big(
+			w, m, (uint16_t)(p->l3_len + esp_payload_max(w->port[PORT_ACCESS]->mtu - p->l3_len)));
+	else
 		drop_of_set(w, m, reason, p->ref >> 1);
-		return;
-	}
-	p->mtu = (uint16_t)(p->l3_len + esp_payload_max(w->port[PORT_ACCESS]->mtu - p->l3_len));
-	handoff_dropped(w, m, BGF_DROP_TOO_BIG, EXCEPTION_TOO_BIG);
 }
 
 /* The sequence number is in the store before its packet can leave, so that no crash sends one twice. */

@@ -61,6 +61,17 @@ void handoff_dropped(struct worker *w, struct rte_mbuf *m, enum bgf_drop reason,
 	handoff_exception(w, m, kind);
 }
 
+void handoff_too_big(struct worker *w, struct rte_mbuf *m, uint16_t mtu)
+{
+	struct pkt *p = pkt(m);
+
+	p->mtu = mtu;
+	if (p->dont_fragment)
+		handoff_dropped(w, m, BGF_DROP_TOO_BIG, EXCEPTION_TOO_BIG);
+	else
+		drop(w, m, BGF_DROP_TOO_BIG);
+}
+
 void handoff_owner(struct worker *w, struct rte_mbuf *m, uint8_t owner)
 {
 	if (owner >= w->count || rte_ring_enqueue(w->peers[owner], m) != 0)

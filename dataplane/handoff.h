@@ -18,6 +18,10 @@ void handoff_exception(struct worker *w, struct rte_mbuf *m, enum exception_kind
 /* Takes m, counts it as dropped for `reason`, and lets the main lcore tell its sender by ICMP. */
 void handoff_dropped(struct worker *w, struct rte_mbuf *m, enum bgf_drop reason, enum exception_kind kind);
 
+/* Drops m, which is larger than the way on: who said 'do not fragment' is told that `mtu` octets would have
+ * fitted (RFC 1191, RFC 8201). */
+void handoff_too_big(struct worker *w, struct rte_mbuf *m, uint16_t mtu);
+
 /* Sends what was collected, and wakes the main lcore: once a turn. */
 void handoff_flush(struct worker *w);
 
