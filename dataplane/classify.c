@@ -120,6 +120,25 @@ static int from_core(struct look *l)
 	return served_unprotected(&l->w->served->entry[l->p->served], port) ? WAY_CLEAR : WAY_ESP;
 }
 
+/* IGMP and MLD always come behind a Router Alert option (RFC 3376 4, RFC 3810 5). A kernel that did not hear
+ * the queries would lose its groups at snooping switches, and neighbour discovery with them. */
+static bool is_group_membership(const struct look *l)
+{
+	enum {
+		ALERT = 8 /* octets of the hop-by-hop header around it */,
+		QUERY = 130,
+		DONE = 132,
+		REPORT2 = 143
+	};
+	const uint8_t *l4 = l->frame + ETH_HEADER + l->ip.l3_len;
+
+	if (!l->ip.ipv6)
+		return l->ip.proto == IP_IGMP && l->ip.defect == BGF_DROP_IP_OPTIONS;
+	if (l->ip.proto != IP_HOP_BY_HOP || l->ip.payload <= ALERT || l4[0] != IP_ICMPV6 || l4[1] != 0)
+		return false;
+	return (l4[ALERT] >= QUERY && l4[ALERT] <= DONE) || l4[ALERT] == REPORT2;
+}
+
 /* To a group, or to a neighbour's link-local address: never forwarded. */
 static int link_verdict(const struct look *l)
 {
@@ -127,6 +146,8 @@ static int link_verdict(const struct look *l)
 
 	if (source == IP_GROUP || source == IP_NO_HOST)
 		return BGF_DROP_SOURCE_INVALID;
+	if (is_group_membership(l))
+		return WAY_KERNEL;
 	if (l->ip.defect != DROP_NONE)
 		return l->ip.defect;
 	return is_link_protocol(l) ? WAY_KERNEL : (int)BGF_DROP_NOT_SERVED;

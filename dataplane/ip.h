@@ -14,6 +14,7 @@
 enum { ETH_HEADER = 14, ETH_IPV4 = 0x0800, ETH_ARP = 0x0806, ETH_IPV6 = 0x86dd, ETH_ARP_LENGTH = 28 };
 
 enum {
+	IP_HOP_BY_HOP = 0,
 	IP_ICMP = 1,
 	IP_IGMP = 2,
 	IP_TCP = 6,

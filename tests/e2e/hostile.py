@@ -182,6 +182,7 @@ class End:
         self.gateway_mac = gateway_mac
         self.addresses = {ipaddress.ip_address(address).packed for address in addresses}
         self.frames, self.times, self.came = [], [], threading.Condition()
+        self.chatter = collections.deque(maxlen=256)
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.running = True
         self.thread.start()
@@ -241,7 +242,9 @@ class End:
                 continue
             except OSError:
                 return
-            if not self._neighbours(frame):
+            if self._neighbours(frame):
+                self.chatter.append(frame)
+            else:
                 with self.came:
                     self.frames.append(frame)
                     self.times.append(time.monotonic())

@@ -4,17 +4,20 @@ import socket
 import time
 
 import pytest
-from scapy.layers.inet import ICMP, IP
-from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, ICMPv6TimeExceeded, IPv6
+from scapy.contrib.igmpv3 import IGMPv3, IGMPv3mq
+from scapy.layers.inet import ICMP, IP, IPOption_Router_Alert
+from scapy.layers.inet6 import (ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6MLQuery2, ICMPv6PacketTooBig,
+                                ICMPv6TimeExceeded, IPv6, IPv6ExtHdrHopByHop, RouterAlert)
 from scapy.packet import Raw
 
 from deploy.lab import netns
 from hostile import DROP_REASONS, family_of, header_length, network, patched, plain, sip
+from support import wait_for
 
-SETTINGS = {"dataplane.exception_rate": "1000"}
+SETTINGS = {"dataplane.exception_rate": "1000", "dataplane.access.mtu": "1400"}
 PORTS = {("access", 4): netns.ACCESS4, ("access", 6): netns.ACCESS6, ("core", 4): netns.CORE_GW4,
          ("core", 6): netns.CORE_GW6}
-MTU = 1500
+MTU = 1400  # of the access link; the core has 1500
 BOTH = pytest.mark.parametrize("family", (4, 6))
 TRANSPORTS = pytest.mark.parametrize("transport", ("udp", "tcp"))
 
@@ -107,6 +110,17 @@ def test_too_big_is_said_to_the_core(field, ues, family, transport):
     ue.reached(transport=transport)
 
 
+@BOTH
+def test_too_big_in_the_clear_is_said_too(field, ues, family):
+    ue = ues[family]
+    room = MTU - header_length(ue.inner()) - 8
+    fits, packet = (plain(ue.served, ue.address, 5060, 5070, bytes(length)) for length in (room, room + 1))
+    with field.dropped("core", too_big=1, to_core=1, to_access=1) as out:
+        field.core.send(fits, packet)
+    error = check_error(out.core[0], "core", packet, ue.served)
+    assert (error[ICMP].nexthopmtu if family == 4 else error[ICMPv6PacketTooBig].mtu) == MTU
+
+
 def test_too_big_without_df_is_dropped_in_silence(field, ues):
     with field.dropped("core", too_big=1):
         field.core.send(ues[4].from_core(bytes(largest(ues[4], "udp") + 1), flags=0))
@@ -125,6 +139,22 @@ def test_the_kernel_answers_an_echo_request(field, family, side):
     answer = parsed(getattr(out, side)[0])
     assert (answer.src, answer.dst) == (PORTS[side, family], host) and bytes(answer).endswith(b"are you there")
     assert (answer[ICMP].type == 0) if family == 4 else ICMPv6EchoReply in answer
+
+
+@pytest.mark.parametrize("side", ("access", "core"))
+def test_the_kernel_hears_group_queries(field, side):
+    """A switch that snoops forgets the groups of a port that does not answer, and then drops what finds it."""
+    end = getattr(field, side)
+    query = bytes(IPv6(src="fe80::1", dst="ff02::1", hlim=1) / IPv6ExtHdrHopByHop(options=[RouterAlert()])
+                  / ICMPv6MLQuery2(mrd=1))
+    end.chatter.clear()
+    with field.dropped(side):
+        end.send_frame(b"\x33\x33\0\0\0\1" + end.mac + b"\x86\xdd" + query)
+        end.send_frame(b"\1\0\x5e\0\0\1" + end.mac + b"\x08\0" + bytes(
+            IP(src="10.45.0.1", dst="224.0.0.1", ttl=1, options=[IPOption_Router_Alert()]) / IGMPv3(mrcode=1)
+            / IGMPv3mq()))
+    wait_for(lambda: any(frame[20] == 0 and frame[62:63] == b"\x8f" for frame in end.chatter),
+             "the kernel reported its groups", 3)
 
 
 @BOTH
