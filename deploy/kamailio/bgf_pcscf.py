@@ -62,6 +62,19 @@ def replace_header(name, values):
         KSR.hdr.append(f"{name}: {value}\r\n")
 
 
+def credentials():
+    """The parameters of a UE's Authorization, none without one; None when it is not one header that we read as
+    everybody else does, for what passes here unread the S-CSCF might read (rule 28)."""
+    values = headers("Authorization")
+    if not values:
+        return {}
+    try:
+        scheme, parameters = secagree.digest(values[0])
+    except ValueError:
+        return None
+    return parameters if len(values) == 1 and scheme.lower() == "digest" and parameters else None
+
+
 def step(method):
     """A method that bgf_pcscf.cfg calls: whatever goes wrong in it is a refusal, and is logged. (The arguments that
     app_python3 hands over, the message among them, are not needed: KSR has all of it.)"""
@@ -96,7 +109,9 @@ class Pcscf:
     def register_in_clear(self):
         """REGISTER on the unprotected port: an initial registration, also of a UE that has a set (rule 26)."""
         offers = headers("Security-Client")
-        auth = secagree.digest(pv("$hdr(Authorization)") or "")[1]
+        auth = credentials()
+        if auth is None:
+            return refuse(400, "Bad Authorization")
         if headers("Security-Verify") or (auth.get("response", ("", ""))[1] and "auts" not in auth):
             return refuse(0, "an authentication response in the clear")  # rule 29: no answer
         if not offers:
@@ -106,7 +121,7 @@ class Pcscf:
         if chosen is None:
             return self._no_agreement()
         self._remember(chosen, via_set=0)
-        return self._to_scscf(auth, "no")
+        return self._to_scscf(auth, "no", auth.get("username", ("", ""))[1] or pv("$tu").partition(":")[2])
 
     @step
     def register_protected(self):
@@ -114,7 +129,9 @@ class Pcscf:
         record = self._carrier()
         if record is None:
             return REFUSED
-        auth = secagree.digest(pv("$hdr(Authorization)") or "")[1]
+        auth = credentials()
+        if auth is None:
+            return refuse(400, "Bad Authorization")
         if auth.get("username", ("", record.subscriber))[1] != record.subscriber:
             return refuse(403, "Another Subscriber's Security Association")
         answers = bool(auth.get("response", ("", ""))[1]) and "auts" not in auth
@@ -134,7 +151,7 @@ class Pcscf:
         KSR.pv.sets("$avp(set)", record.text())
         latest = self._cached().of_contact(record.ue, record.port_us)
         trusted = challenged or (not answers and latest is not None and latest.set_id == record.set_id)
-        return self._to_scscf(auth, "yes" if trusted else "no")
+        return self._to_scscf(auth, "yes" if trusted else "no", record.subscriber)
 
     @step
     def request_protected(self):
@@ -276,10 +293,10 @@ class Pcscf:
 
     def _remember(self, chosen, via_set):
         KSR.pv.sets("$avp(client)", json.dumps(chosen | {
-            "ue": plain(pv("$si")), "served": plain(pv("$Ri")), "via_set": via_set, "unprotected": not via_set}))
+            "ue": plain(pv("$si")), "served": plain(pv("$Ri")), "via_set": via_set, "unprotected": not via_set,
+            "registration": secagree.registration_id(headers("Contact"))}))
 
-    def _to_scscf(self, auth, integrity_protected):
-        subscriber = auth.get("username", ("", ""))[1] or pv("$tu").partition(":")[2]
+    def _to_scscf(self, auth, integrity_protected, subscriber):
         KSR.pv.sets("$avp(subscriber)", subscriber)
         if auth:
             replace_header("Authorization", [secagree.authorization(pv("$hdr(Authorization)"), integrity_protected)])
@@ -317,8 +334,8 @@ class Pcscf:
             try:
                 return SetRecord.of_set(self._gateway().install(self._request(record, nonce, client, ik, ck)))
             except zb.ZbError as error:
-                if (error.cause, error.attribute) != ("PORT_IN_USE", "PORT_PC"):
-                    raise
+                if (error.cause, error.attribute) != ("PORT_IN_USE", "PORT_US"):
+                    raise  # only for the pair (us, pc) would another port_pc do
                 last = error
         raise last
 
@@ -327,8 +344,10 @@ class Pcscf:
         new one replaces it, once it is confirmed (rule 6)."""
         install = zb.Install(
             reference=self._reference(nonce, record.subscriber, record), subscriber=record.subscriber.encode(),
-            registration_id=b"", alg=zb.ALG_HMAC_SHA_1_96, ealg=zb.EALG_NULL, mod=zb.MOD_TRANS,
-            flags=zb.BEGAN_UNPROTECTED | zb.REPLACE if client["unprotected"] else 0, via_set=client["via_set"])
+            registration_id=client["registration"].encode(),
+            alg=zb.ALG_HMAC_SHA_1_96, ealg=zb.EALG_NULL, mod=zb.MOD_TRANS,
+            flags=(zb.BEGAN_UNPROTECTED | zb.REPLACE if client["unprotected"] else 0) |
+            (zb.EMERGENCY if client["registration"] == secagree.EMERGENCY else 0), via_set=client["via_set"])
         selectors = install.selectors
         selectors.ue, selectors.served = zb.Address.of(record.ue), zb.Address.of(record.served)
         for name in ("port_uc", "port_us", "port_pc", "port_ps", "spi_uc", "spi_us"):

@@ -11,8 +11,10 @@ DEFAULTS = {"ealg": "null", "prot": "esp", "mod": "trans"}  # rule 13
 SPIS, PORTS = ("spi-c", "spi-s"), ("port-c", "port-s")
 SECRETS = ("ik", "ck")
 MECHANISM = "ipsec-3gpp"
+EMERGENCY = "sos"
 OFFERED = "ipsec-3gpp;" + ";".join(f"{name}={value}" for name, value in SUPPORTED.items())
 
+_DIGEST_PARAMETER = re.compile(r'\s*([\w.!%*+`\'~-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s",]+)\s*(?:,|$)')
 _PARAMETER = re.compile(r'([\w.-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,]+))')
 
 
@@ -72,14 +74,16 @@ def offered_again(values, agreed):
 
 
 def digest(value):
-    """(scheme, {parameter: (text as it stood, value)}) of an Authorization or WWW-Authenticate, in order."""
-    scheme, _, rest = value.strip().partition(" ")
-    parameters = {}
-    for part in _split(rest, ","):
-        name, equals, text = part.partition("=")
-        if equals:
-            text = text.strip()
-            parameters[name.strip().lower()] = text, text[1:-1] if text.startswith('"') else text
+    """(scheme, {parameter: (text as it stood, value)}) of an Authorization or WWW-Authenticate, in order. ValueError
+    when anything in it is not `name=value`: what we pass over somebody behind us might read."""
+    scheme, _, rest = re.sub(r"\s+", " ", value.strip()).partition(" ")
+    parameters, at = {}, 0
+    while at < len(rest):
+        pair = _DIGEST_PARAMETER.match(rest, at)
+        if pair is None:
+            raise ValueError("not a list of digest parameters")
+        at = pair.end()
+        parameters[pair[1].lower()] = pair[2], pair[2][1:-1] if pair[2].startswith('"') else pair[2]
     return scheme, parameters
 
 
@@ -100,7 +104,10 @@ def challenge(values):
     or one that is no key."""
     clean, keys = [], {}
     for value in values:
-        scheme, parameters = digest(value)
+        try:
+            scheme, parameters = digest(value)
+        except ValueError:
+            continue  # no phone could read it either, and keys may be anywhere in it
         for name in SECRETS:
             if name in parameters:
                 text = parameters.pop(name)[1]
@@ -130,3 +137,11 @@ def contacts(value):
             found.append({"host": str(ipaddress.ip_address(uri[1])) if uri[1] else uri[2], "port": int(uri[3] or 5060),
                           "expires": int(expires[1]) if expires else None})
     return found
+
+
+def registration_id(values):
+    """Tells the registrations of one subscriber apart (RULES-33203, 'registration id'): an emergency one, whose Contact
+    has the URI parameter sos (TS 24.229 5.1.6.2), lives beside the normal one and must not end its sets. Nothing
+    else that a UE writes makes another: each has room for sets of its own."""
+    uris = (contact.partition("<")[2].partition(">")[0].lower() for value in values for contact in _split(value, ","))
+    return EMERGENCY if any(EMERGENCY in uri.split(";")[1:] for uri in uris) else ""

@@ -113,6 +113,36 @@ def test_rule_28_integrity_protected_is_ours_alone():
     assert secagree.authorization(forged, "no") == 'Digest username="a", integrity-protected="no", response=""'
 
 
+@pytest.mark.parametrize("text", [
+    'Digest\tusername="a",integrity-protected="yes",response=""', 'Digest  username = "a" ,\r\n\tresponse = ""',
+    'digest username="a",INTEGRITY-PROTECTED = yes, response=""'])
+def test_rule_28_whatever_parts_the_parameters_they_are_read(text):
+    sent = secagree.authorization(text, "no")
+    assert sent.count("ntegrity-protected") == 1 and 'integrity-protected="no"' in sent
+    assert secagree.digest(text)[1]["username"] == ('"a"', "a")
+
+
+@pytest.mark.parametrize("text", [
+    'Digest username="a" integrity-protected="yes"', 'Digest username="a", x integrity-protected="yes"',
+    'Digest username="a", opaque="b, integrity-protected="yes"', 'Digest username="a", "integrity-protected="yes"',
+    'Digest username="a"; integrity-protected="yes"', 'Digest username="a", integrity-protected'])
+def test_rule_28_what_others_might_read_otherwise_is_not_read_at_all(text):
+    with pytest.raises(ValueError):
+        secagree.digest(text)
+
+
+def test_a_challenge_that_cannot_be_read_goes_as_a_whole():
+    assert secagree.challenge([f'Digest realm="x" ik="{IK}", {CHALLENGE}']) == ([], None, None)
+
+
+@pytest.mark.parametrize("contact, found", [
+    ("<sip:a@10.0.0.1:5064;sos>;expires=60", "sos"), ("<sip:a@10.0.0.1:5064;transport=tcp;SOS>", "sos"),
+    ("<sip:a@10.0.0.1:5064>;sos", ""), ("<sip:sos@10.0.0.1:5064>;reg-id=2", ""), ("<sip:a@10.0.0.1;sosx>", ""),
+    ("sip:a@10.0.0.1", ""), ("*", "")])
+def test_an_emergency_registration_is_one_of_its_own(contact, found):
+    assert secagree.registration_id([contact]) == found
+
+
 @pytest.mark.parametrize("value, left", [("sec-agree", ""), ("path, sec-agree", "path"), ("Sec-Agree,gruu", "gruu"),
                                          ("path", "path"), ("", "")])
 def test_only_sec_agree_leaves_require(value, left):

@@ -121,6 +121,22 @@ def test_rule_28_what_the_ue_writes_about_integrity_is_removed(new_ue, scscf):
     assert 'integrity-protected="no"' in sent and "yes" not in sent
 
 
+@pytest.mark.parametrize("gap, status", [("\t", 401), ("\r\n\t", 401), (' realm="x" ', 400), (" ,,", 400)])
+def test_rule_28_however_the_ue_writes_it(new_ue, scscf, gap, status):
+    ue, came = new_ue(), len(scscf.requests)
+    forged = f'Digest{gap}username="{ue.impi}",nonce="",uri="sip:x",response="",integrity-protected="yes"'
+    assert ue.initial(authorization=forged)["status"] == status
+    assert not [r for r in scscf.seen("REGISTER", came) if "yes" in r.get("Authorization")]
+
+
+@pytest.mark.parametrize("name", ["Authorization", "AUTHORIZATION", "authorization ", "Authorization\t"])
+def test_rule_28_there_is_one_authorization(new_ue, scscf, name):
+    ue, came = new_ue(), len(scscf.requests)
+    forged = f'Digest username="{ue.impi}", nonce="", uri="sip:x", response="", integrity-protected="yes"'
+    assert ue.initial(headers=[(name, forged)])["status"] == 400
+    assert not scscf.seen("REGISTER", came)
+
+
 def test_rule_28_integrity_protected_is_no_in_the_clear_and_yes_on_the_set_of_the_challenge(new_ue, scscf):
     ue = new_ue()
     register(ue)
@@ -242,6 +258,15 @@ def test_rules_7_and_20_a_re_authentication_moves_to_a_new_set(new_ue, gateway, 
              "the new set is in use")
     wait_for(lambda: scscf.originate(ue.impi).status == 200 and ue.received()[-1]["source_port"] == new["port_pc"],
              "requests to the phone leave from the new port_pc")
+
+
+def test_rule_6_a_port_pc_that_is_in_use_is_passed_over(new_ue, gateway, scscf):
+    ue = new_ue()
+    register(ue)
+    scscf.challenge_again = True
+    for _ in range(2):  # nothing but REGISTER, so that requests to the phone stay on the first set
+        assert ue.reregister()["status"] == 200
+    assert sorted(s["port_pc"] for s in sets_of(gateway, ue)) == [*PORTS_PC]
 
 
 def test_rule_6_a_phone_that_lost_its_sets_registers_again_on_the_same_ports(new_ue, gateway):
