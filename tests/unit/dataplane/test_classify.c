@@ -96,6 +96,10 @@ static void bad_ip_checksum(struct lab_frame *f)
 	lab_ip(f)[10] ^= 1;
 }
 
+/* A hop-by-hop header with Router Alert for ICMPv6 (RFC 2711), and an MLD query (RFC 3810). */
+#define ALERT	  "\x3a\0\x05\x02\0\0\x01\0"
+#define MLD_QUERY ALERT "\x82\0\0\0\0\0\0\0"
+
 /* Header length 24: what was UDP's ports are options now. */
 static void with_options(struct lab_frame *f)
 {
@@ -133,6 +137,11 @@ static void hop_by_hop(struct lab_frame *f)
 static void routing_header(struct lab_frame *f)
 {
 	next_header(f, 43);
+}
+
+static void behind_hop_by_hop(struct lab_frame *f)
+{
+	next_header(f, 0);
 }
 
 static void destination_options(struct lab_frame *f)
@@ -289,9 +298,37 @@ static const struct row rows[] = {
 	{"options to a group",
 	 0,
 	 0,
-	 {.proto = 2, .dst = "224.0.0.22", .data = "abcdefgh"},
+	 {.proto = 89, .dst = "224.0.0.5", .data = "abcdefgh"},
 	 with_options,
 	 BGF_DROP_IP_OPTIONS},
+	{"IGMP behind a Router Alert",
+	 0,
+	 0,
+	 {.proto = 2, .dst = "224.0.0.1", .data = "abcdefgh"},
+	 with_options,
+	 KERNEL},
+	{"MLD behind a Router Alert",
+	 1,
+	 0,
+	 {.proto = 58,
+	  .src = "fe80::2",
+	  .dst = "ff02::1",
+	  .data = MLD_QUERY,
+	  .data_length = sizeof(MLD_QUERY)},
+	 behind_hop_by_hop,
+	 KERNEL},
+	{"an echo request behind a Router Alert",
+	 1,
+	 0,
+	 {.proto = 58, .src = "fe80::2", .dst = "ff02::1", .data = ALERT "\x80\0\0\0", .data_length = 12},
+	 behind_hop_by_hop,
+	 BGF_DROP_IP_EXTENSION},
+	{"a Router Alert and no more",
+	 1,
+	 0,
+	 {.proto = 58, .src = "fe80::2", .dst = "ff02::1", .data = MLD_QUERY, .data_length = 8},
+	 behind_hop_by_hop,
+	 BGF_DROP_IP_EXTENSION},
 	{"fragment to us", 0, 0, {.proto = 1, .dst = "10.45.0.254"}, more_fragments, BGF_DROP_FRAGMENT},
 	{"ESP with SPI 0", 2, 0, {.proto = 50}, NULL, BGF_DROP_SPI_RESERVED},
 };
