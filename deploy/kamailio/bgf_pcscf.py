@@ -242,7 +242,8 @@ class Pcscf:
                 gateway.subscribe()
                 self._subscribed = True
                 log("events are subscribed")
-            gateway.process(self._on_event)
+            for event in gateway.process():
+                self._on_event(event)
         except zb.ZbError as error:
             if str(error) != self._silent:
                 log(f"the gateway cannot be reached: {error}")

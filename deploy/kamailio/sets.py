@@ -158,7 +158,7 @@ class SetCache:
         KSR.htable.sht_rm(PENDING, str(set_id))
 
     def clear(self):
-        KSR.htable.sht_rm_name_re(f"{TABLE}=>.*")
+        KSR.htable.sht_rm_name_re(TABLE, ".*")
 
     # Releases that wait
 

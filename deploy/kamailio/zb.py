@@ -155,12 +155,14 @@ class Zb:
     def subscribe(self, events=EVENTS_ALL):
         self._call("zb_subscribe", events)
 
-    def process(self, on_event):
-        """Reads what is there without blocking; on_event(Event) for each. How many there were."""
-        done = self._lib.zb_process(self._zb, ON_EVENT(lambda event, _arg: on_event(event.contents)), None)
-        if done < 0:
+    def process(self):
+        """Reads what is there without blocking: the events, oldest first."""
+        events = []
+        done = self._lib.zb_process(
+            self._zb, ON_EVENT(lambda event, _arg: events.append(Event.from_buffer_copy(event.contents))), None)
+        if done < 0 and not events:
             raise ZbError(-done, "", "", "")
-        return done
+        return events
 
     def event_name(self, kind):
         return self._lib.zb_event_name(kind).decode()

@@ -3,6 +3,7 @@
 import collections
 import os
 import re
+import shlex
 import socket
 import struct
 import subprocess
@@ -49,6 +50,16 @@ def sa_tables(family, states):
             options += ["-o", f'uat:esp_sa:"IPv{family}","*","*","0x{int(spi):08x}","NULL","",'
                         f'"HMAC-SHA-1-96 [RFC2404]","0x{state["ik"]}00000000"']
     return options
+
+
+def write_decoder(folder, options):
+    """FOLDER/decode: tshark with these options, for people."""
+    path = os.path.join(folder, "decode")
+    with open(path, "w", encoding="utf-8") as script:
+        script.write("#!/bin/sh\n# Shows a capture with its ESP taken off: decode FILE [-Y FILTER] [-V]\n"
+                     f'file=$1; shift; exec tshark -n -r "$file" {shlex.join(options)} "$@"\n')
+    os.chmod(path, 0o700)
+    return path
 
 
 def tshark(path, where, fields, options=()):

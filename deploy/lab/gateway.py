@@ -12,6 +12,7 @@ from .netns import LabError, end_process
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLE = os.path.join(REPOSITORY, "deploy", "bgf.conf.example")
 READY_WAIT_S = 60
+PCAP = {"access": "net_pcap0,iface=gw-acc", "core": "net_pcap1,iface=gw-core"}
 
 
 def render(text, settings):
@@ -114,17 +115,26 @@ class Gateway:
         self.zb = os.path.join(folder, "zb.sock")
         self.store = self._store_path()
         self.config = os.path.join(folder, "bgf.conf")
-        with open(EXAMPLE, encoding="utf-8") as example:
-            text = render(example.read(), self._settings(peers) | (settings or {}))
-        with open(self.config, "w", encoding="utf-8") as config:
-            config.write(text)
+        self.driver = "af_xdp"
+        self._changes = self._settings(peers) | (settings or {})
+        self._write()
         self.dataplane = Daemon(lab, folder, "bgf-dataplane", self.config)
         self.control = Daemon(lab, folder, "bgf-control", self.config)
         lab.on_close(self.remove_store)
 
     def start(self):
-        """Starts both; returns when both are ready."""
-        self.dataplane.start()
+        """Starts both; returns when both are ready. Where the kernel or the container has no AF_XDP the ports are
+        pcap's, which sees the same frames, more slowly."""
+        try:
+            self.dataplane.start()
+        except LabError:
+            if "device net_af_xdp" not in self.dataplane.log():
+                raise
+            self.driver = "pcap"
+            for port, device in PCAP.items():
+                self._changes[f"dataplane.{port}.device"] = f'"{device}"'
+            self._write()
+            self.dataplane.start()
         self.control.start()
         return self
 
@@ -162,6 +172,12 @@ class Gateway:
         """The sets as `bgfctl show sets` tells them: those whose fields have these values."""
         return [found for found in self.bgfctl("show", "sets")["sets"]
                 if all(found[name] == value for name, value in having.items())]
+
+    def _write(self):
+        with open(EXAMPLE, encoding="utf-8") as example:
+            text = render(example.read(), self._changes)
+        with open(self.config, "w", encoding="utf-8") as config:
+            config.write(text)
 
     def _settings(self, peers):
         cores = sorted(os.sched_getaffinity(0))

@@ -87,6 +87,19 @@ class Scscf:
         host, port = uri_address(registration.path[0]) if registration.path else uri_address(registration.contact)
         return self._transact(request, branch, (host, port), timeout)
 
+    def in_dialog(self, impi, answer, method, timeout=8):
+        """A request within the dialog that a 2xx to an INVITE made: along its Record-Route. ACK has no response."""
+        branch = "z9hG4bK" + os.urandom(8).hex()
+        routes = [hop.strip() for value in answer.all("Record-Route") for hop in value.split(",")][::-1]
+        request = Message(f"{method} {self.registrations[impi].contact} SIP/2.0", [
+            ("Via", f"SIP/2.0/UDP {bracket(self.address)}:{PORT};branch={branch}"), ("Max-Forwards", "69"),
+            *(("Route", hop) for hop in routes), ("From", answer.get("From")), ("To", answer.get("To")),
+            ("Call-ID", answer.get("Call-ID")), ("CSeq", f"{1 if method == 'ACK' else 2} {method}")])
+        if method == "ACK":
+            self._send(request, uri_address(routes[0]))
+            return None
+        return self._transact(request, branch, uri_address(routes[0]), timeout)
+
     # How it works
 
     def _transact(self, request, branch, peer, timeout):

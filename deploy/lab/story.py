@@ -8,7 +8,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
 from .attack import ATTACKS, MAC, TCP, UDP, Attacker
-from .capture import Capture, Wire, leaks_key, sa_tables, tshark
+from .capture import Capture, Wire, leaks_key, sa_tables, tshark, write_decoder
 from .gateway import Gateway, program
 from .kamailio import Kamailio
 from .netns import PORT_CLEAR, PORT_PS, PORTS_PC, SERVED4, SERVED6, LabError
@@ -38,7 +38,7 @@ class Demo:
         self.gateway.start()
         self.scscf = Scscf(self.lab, self.folder, PHONES)
         self.kamailio = Kamailio(self.lab, self.folder, self.gateway.zb, BGF_DRAIN_S=str(DRAIN_S)).start()
-        self.say("gateway, Kamailio and S-CSCF are up")
+        self.say(f"gateway (on {self.gateway.driver}), Kamailio and S-CSCF are up")
         for phone in self.phones:
             phone.wait()
         self.say("both phones have booted: Linux " + self.phones[0].shell("uname -r").strip())
@@ -82,7 +82,7 @@ class Demo:
         """Sends a plain UDP packet from the P-CSCF's address to a phone, past Kamailio."""
         ip = IP if self.family == 4 else IPv6
         address = ip(src=self.served, dst=self.phones[number].addresses[self.family])
-        mac = self.lab.exec(self.lab.gw, "cat", "/sys/class/net/gw-core/address").strip()
+        mac = self.lab.exec(self.lab.tap, "cat", "/sys/class/net/bgf-core/address").strip()
         self.core.send(bytes(Ether(dst=mac, src=MAC) / address / UDP(sport=sport, dport=dport) / b"x"))
 
     # The steps
@@ -227,6 +227,8 @@ class Demo:
         for capture in self.captures:
             capture.stop()
         path, tables = self.captures[0].path, sa_tables(self.family, self.states)
+        decode = write_decoder(self.folder, tables)
+        self.say(f"  to see it yourself: {decode} {path} -Y sip")
         not_ours = f"eth.src != {MAC}"
         icv = tshark(path, f"esp && {not_ours}", ["esp.icv_good"], tables)
         self.check(f"{len(icv)} ESP packets, every ICV good", icv and all(good in ("1", "True") for good, in icv),

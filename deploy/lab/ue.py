@@ -378,6 +378,8 @@ class Ue:
             return
         self.requests.append({"method": message.method, "text": message.encode().decode(), "source_port": source_port,
                               "transport": "tcp" if back else "udp"})
+        if message.method == "ACK":
+            return
         answer = message.reply(200, "OK").encode()
         if back:
             back(answer)

@@ -95,7 +95,7 @@ def test_ctrl_c_cleans_up(tmp_path, number, moment):
 def test_a_crashed_run_is_cleaned_up_by_the_next(tmp_path):
     name = name_of("k")
     process = start(name, tmp_path)
-    read_until(process, "are up")
+    read_until(process, "S-CSCF are up")
     process.kill()
     process.wait()
     process = start(name, tmp_path)
@@ -108,7 +108,7 @@ def test_a_crashed_run_is_cleaned_up_by_the_next(tmp_path):
 def test_an_occupied_name_is_a_sentence(tmp_path):
     name = name_of("n")
     process = start(name, tmp_path)
-    read_until(process, "are up")
+    read_until(process, "S-CSCF are up")
     second = start(name, tmp_path)
     said, _ = second.communicate(timeout=60)
     assert second.returncode == 1

@@ -341,6 +341,33 @@ def test_an_expired_set_is_reported_and_forgotten(new_ue, gateway, kamailio):
     assert kamailio.wait_said(f"event removed: set {found['set_id']} ")
 
 
+def test_when_the_store_is_lost_the_pcscf_forgets_and_the_phone_registers_again(new_ue, gateway, scscf, kamailio):
+    ue = new_ue()
+    register(ue)
+    ue.forget()
+    gateway.remove_store()
+    gateway.start()
+    assert kamailio.wait_said("event epoch_lost", 20)
+    assert scscf.originate(ue.impi).status == 480
+    register(ue)
+    assert scscf.originate(ue.impi).status == 200
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_dialog_goes_through_the_protected_ports_both_ways(new_ue, scscf, transport):
+    ue = new_ue(transport=transport)
+    register(ue)
+    contact = [("Contact", "<sip:network@10.60.0.2:5070>")]
+    answer = scscf.originate(ue.impi, "INVITE", "", headers=contact)
+    assert answer.status == 200
+    routes = answer.all("Record-Route")
+    assert ":6062" in "".join(routes) and "10.60.0.2" in "".join(routes), routes
+    scscf.in_dialog(ue.impi, answer, "ACK")
+    assert scscf.in_dialog(ue.impi, answer, "BYE").status == 200
+    assert sorted(r["method"] for r in ue.received()) == ["ACK", "BYE", "INVITE"]
+    assert len({r["source_port"] for r in ue.received()}) == 1
+
+
 # Whatever fails: no key on the access side (the fixture above looks), and the phone hears 504
 
 def assert_504(ue):
