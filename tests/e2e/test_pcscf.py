@@ -17,7 +17,7 @@ from deploy.lab.scscf import Scscf
 from support import wait_for
 
 DRAIN_S = 2
-SUBSCRIBERS = 64
+SUBSCRIBERS = 200
 _subscribers = itertools.count(1)
 
 
