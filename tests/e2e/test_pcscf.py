@@ -301,7 +301,7 @@ def test_a_registered_phone_outlives_kill_9_of_a_daemon(new_ue, gateway, scscf, 
     register(ue)
     assert ue.request()["status"] == 200
     before, = sets_of(gateway, ue)
-    errors = phone.xfrm_errors()
+    replays = phone.xfrm_errors().get("XfrmInStateSeqError", 0)
     victim = getattr(gateway, daemon)
     victim.kill()
     if daemon == "control":
@@ -312,7 +312,7 @@ def test_a_registered_phone_outlives_kill_9_of_a_daemon(new_ue, gateway, scscf, 
     after, = sets_known(gateway, ue)
     assert after["set_id"] == before["set_id"]
     assert all(after["sa"][sa]["sequence"] >= before["sa"][sa]["sequence"] for sa in after["sa"])
-    assert phone.xfrm_errors() == errors, "no sequence number went out twice"
+    assert replays == phone.xfrm_errors().get("XfrmInStateSeqError", 0), "no sequence number went out twice"
     assert ue.reregister()["status"] == 200
 
 
