@@ -97,6 +97,16 @@ def test_rule_6_ports_in_use_are_refused_by_name(zb):
     install(zb, **other, PORT_UC=21000, PORT_US=31000)
 
 
+@pytest.mark.parametrize("name", ["SPI_UC", "SPI_US"])
+def test_rule_4_an_spi_of_another_set_of_this_phone_is_in_use(zb, name):
+    row = install(zb)
+    other = {"SUBSCRIBER": "another@ims.example.org", "PORT_UC": 21000, "PORT_US": 31000, "SPI_UC": 0x3000000,
+             "SPI_US": 0x3000001, name: row["SPI_US"]}
+    request = {"REFERENCE": zb.reference()} | a_set(**other)
+    assert refused(zb, "INSTALL", **request) == ("SPI_IN_USE", name)
+    install(zb, **(other | {"UE_ADDRESS": "10.45.99.1"}))  # another phone may have chosen the same
+
+
 def test_rule_6_a_rebooted_phone_replaces_its_set_at_confirm(zb):
     old = install(zb)
     zb.call("CONFIRM", SET_ID=old["SET_ID"], REFERENCE=zb.reference(), EXPIRES=600)

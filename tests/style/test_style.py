@@ -121,3 +121,11 @@ def test_each_package_says_what_it_is_for():
 def test_shell_scripts_parse(name):
     shell = "bash" if "bash" in text_of(name).split("\n", 1)[0] else "sh"
     subprocess.run([shell, "-n", name], cwd=REPOSITORY, check=True)
+
+
+@pytest.mark.parametrize("name", tracked("*.md"))
+def test_links_of_documents_lead_somewhere(name):
+    folder = os.path.join(REPOSITORY, os.path.dirname(name))
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text_of(name))
+    missing = [link for link in links if not os.path.exists(os.path.join(folder, link))]
+    assert not missing, f"{name}: {missing}"
