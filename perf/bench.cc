@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The suites: each point is one benchmark, each of its iterations one group of rounds. What it prints as its
+// time is one round of the product; the figures are in its counters (README.md).
+#include <benchmark/benchmark.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "points.h"
+#include "series.h"
+
+namespace
+{
+
+struct options {
+	std::string point;
+	int groups = 200;
+	unsigned waste = 0;
+	bool list = false;
+};
+
+void count_figure(benchmark::State &state, const std::string &name, const figure &f)
+{
+	state.counters[name] = f.median;
+	state.counters[name + "_low"] = f.low;
+	state.counters[name + "_high"] = f.high;
+}
+
+// The first row is the subject: "cycles". The others are "raw_cycles", "vs_raw", "minus_raw" and so on.
+void count_row(benchmark::State &state, const series_row &row, bool subject)
+{
+	const std::string name = row.name;
+
+	count_figure(state, subject ? "cycles" : name + "_cycles", row.cycles);
+	if (row.instructions >= 0)
+		state.counters[subject ? "instructions" : name + "_instructions"] = row.instructions;
+	if (row.cache_misses >= 0)
+		state.counters[subject ? "cache_misses" : name + "_cache_misses"] = row.cache_misses;
+	if (subject)
+		return;
+	count_figure(state, "vs_" + name, row.ratio);
+	count_figure(state, "minus_" + name, row.surplus);
+}
+
+void report(benchmark::State &state, series *s)
+{
+	struct series_result result;
+	std::string label;
+
+	series_result(s, &result);
+	for (unsigned i = 0; i < result.rows; i++) {
+		count_row(state, result.row[i], i == 0);
+		label += (i > 0 ? "; " : "") + std::string(result.row[i].name) + ": " +
+			 result.row[i].description;
+	}
+	state.counters["packets_per_s"] = result.packets_per_s;
+	state.counters["gbit_per_s"] = result.gbit_per_s;
+	state.counters["disturbed"] = result.disturbed;
+	state.counters["burst"] = result.burst;
+	state.counters["bytes_per_ue"] = result.bytes_per_ue;
+	state.counters["huge_pages"] = result.huge;
+	state.SetLabel(label);
+}
+
+void run(benchmark::State &state, const point *p)
+{
+	char error[256] = "";
+	series *s = series_new(p, error, sizeof(error));
+
+	if (s == nullptr) {
+		state.SkipWithError(error);
+		return;
+	}
+	for (auto _ : state) {
+		double seconds = 0;
+		if (series_group(s, &seconds, error, sizeof(error)) != 0) {
+			state.SkipWithError(error);
+			break;
+		}
+		state.SetIterationTime(seconds);
+	}
+	report(state, s);
+	series_free(s);
+}
+
+void add_points(const options &o)
+{
+	for (unsigned n = 0; const point *p = points_get(n); n++)
+		if (o.point.empty() || o.point == p->name)
+			benchmark::RegisterBenchmark(p->name, run, p)
+				->UseManualTime()
+				->Iterations(o.groups)
+				->Unit(benchmark::kMicrosecond);
+}
+
+void add_facts()
+{
+	const char *name, *text;
+
+	for (unsigned n = 0; (text = series_fact(n, &name)) != nullptr; n++)
+		benchmark::AddCustomContext(name, text);
+}
+
+int usage(int status)
+{
+	std::fprintf(
+		status == 0 ? stdout : stderr,
+		"Usage: bgf-bench [--point NAME] [--groups N] [--waste CYCLES] [--list] [--benchmark_...]\n"
+		"  --point NAME     this point alone, for example imix_100k_in; all without it\n"
+		"  --groups N       how many rounds are paired (200; at most 4096)\n"
+		"  --waste CYCLES   the product's last stage wastes so many TSC cycles a packet\n"
+		"  --list           the names of the points\n"
+		"Options of Google Benchmark, such as --benchmark_filter=REGEX or --benchmark_out=FILE, go "
+		"too.\n");
+	return status;
+}
+
+// Takes what is ours out of the arguments; the rest is Google Benchmark's. Exits on --help and errors.
+options parse(int *argc, char **argv)
+{
+	options o;
+	int kept = 1;
+
+	for (int i = 1; i < *argc; i++) {
+		const std::string arg = argv[i];
+		const bool has_value = i + 1 < *argc;
+		if (arg == "--point" && has_value)
+			o.point = argv[++i];
+		else if (arg == "--groups" && has_value)
+			o.groups = std::atoi(argv[++i]);
+		else if (arg == "--waste" && has_value)
+			o.waste = static_cast<unsigned>(std::atoi(argv[++i]));
+		else if (arg == "--list")
+			o.list = true;
+		else if (arg.rfind("--benchmark_", 0) == 0)
+			argv[kept++] = argv[i];
+		else
+			std::exit(usage(arg == "--help" ? 0 : 2));
+	}
+	*argc = kept;
+	if (o.groups < 1 || o.groups > 4096)
+		std::exit(usage(2));
+	return o;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+	const options o = parse(&argc, argv);
+	char error[256] = "";
+
+	if (o.list) {
+		for (unsigned n = 0; const point *p = points_get(n); n++)
+			std::puts(p->name);
+		return 0;
+	}
+	add_points(o);
+	benchmark::Initialize(&argc, argv);
+	if (series_start(error, sizeof(error)) != 0) {
+		std::fprintf(stderr, "bgf-bench: %s\n", error);
+		return 1;
+	}
+	series_waste(o.waste);
+	add_facts();
+	return benchmark::RunSpecifiedBenchmarks() > 0 ? 0 : 1;
+}
