@@ -6,6 +6,7 @@ After its last test the gateway must still be alive, end in order, and have none
 """
 import itertools
 import os
+import re
 import shutil
 import sys
 
@@ -60,6 +61,8 @@ def gateway(request, lab, folder):
     assert made.control.alive(), f"bgf-control is dead, see {made.control.log_path}"
     assert made.control.stop() == 0, made.control.log()[-2000:]
     assert made.dataplane.stop() == 0, made.dataplane.log()[-2000:]
+    for daemon in (made.dataplane, made.control):  # of any of its lives
+        assert not re.search(r"Sanitizer|runtime error:", daemon.log()), daemon.log()[-4000:]
     KEYS.assert_not_in_files(folder)
 
 
