@@ -97,6 +97,7 @@ class Pcscf:
     def __init__(self):
         self._zb = None
         self._subscribed = False
+        self._stale = False  # the cache may be wrong
         self._silent = None  # why the gateway could not be reached last
         self._cache = None
 
@@ -244,6 +245,10 @@ class Pcscf:
                 log("events are subscribed")
             for event in gateway.process():
                 self._on_event(event)
+            if self._stale:
+                self._cached().reconcile(map(SetRecord.of_set, gateway.query()))
+                self._stale = False
+                log("the cache is in step with the gateway again")
         except zb.ZbError as error:
             if str(error) != self._silent:
                 log(f"the gateway cannot be reached: {error}")
@@ -261,8 +266,8 @@ class Pcscf:
             self._cached().remove(event.set_id)
         elif event.kind == zb.EVENT_FIRST_USED:
             self._cached().first_used(event.set_id)
-        else:  # sets or events are lost: what is in the cache may be wrong, and is asked for again
-            self._cached().clear()
+        else:  # sets or events are lost. An old cache is better than none, until the gateway answers again
+            self._stale = True
 
     # How it is done
 

@@ -157,8 +157,14 @@ class SetCache:
         self._remove(f"s|{set_id}")
         KSR.htable.sht_rm(PENDING, str(set_id))
 
-    def clear(self):
-        KSR.htable.sht_rm_name_re(TABLE, ".*")
+    def reconcile(self, records):
+        """Makes the cache what the gateway says that there is."""
+        known = {record.set_id: record for record in records}
+        for record in known.values():
+            self.put(record)
+        for key, _value in self._rows(TABLE):
+            if key.startswith("s|") and int(key[2:]) not in known:
+                self.remove(int(key[2:]))
 
     # Releases that wait
 
@@ -168,14 +174,19 @@ class SetCache:
 
     def pending_releases(self):
         """[(record, drain_s)] of those that release_later() has kept."""
-        found = []
-        if KSR.htable.sht_iterator_start("pending", PENDING) < 0:
-            return found
-        while KSR.htable.sht_iterator_next("pending") > 0:  # holds a lock of the table: only collect here
-            found.append((KSR.pv.get("$shtitkey(pending)"), KSR.pv.get("$shtitval(pending)")))
-        KSR.htable.sht_iterator_end("pending")
         return [(record, int(drain_s)) for record, drain_s in (
-            (self._by_id(set_id), drain_s) for set_id, drain_s in found) if record is not None]
+            (self._by_id(set_id), drain_s) for set_id, drain_s in self._rows(PENDING)) if record is not None]
+
+    @staticmethod
+    def _rows(table):
+        """[(key, value)] of a table. The iterator holds a lock of it, so they are collected first."""
+        found = []
+        if KSR.htable.sht_iterator_start("rows", table) < 0:
+            return found
+        while KSR.htable.sht_iterator_next("rows") > 0:
+            found.append((KSR.pv.get("$shtitkey(rows)"), KSR.pv.get("$shtitval(rows)")))
+        KSR.htable.sht_iterator_end("rows")
+        return found
 
     @staticmethod
     def _set(key, value):

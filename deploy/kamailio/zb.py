@@ -17,7 +17,7 @@ BEGAN_UNPROTECTED, EMERGENCY, REPLACE = 1, 2, 4
 EVENT_EXPIRED, EVENT_FIRST_USED, EVENT_REMOVED, EVENT_EPOCH_LOST, EVENT_GAP = 1, 2, 3, 4, 5
 EVENTS_ALL = 0xffffffff
 ROLE_PEER, KEEP_FORMER = 0, 0
-QUERY_ROOM = 8
+QUERY_ROOM = 64
 
 
 class Address(Structure):
@@ -141,9 +141,9 @@ class Zb:
     def release(self, set_id, reference, drain_s):
         self._call("zb_release", set_id, reference, drain_s)
 
-    def query(self, ue, port_ue, port_local=0):
-        """The sets of this peer with these ports."""
-        query = Query(ue=Address.of(ue), port_ue=port_ue, port_local=port_local)
+    def query(self, ue=None, port_ue=0, port_local=0):
+        """The sets of this peer with these ports, or all of them."""
+        query = Query(ue=Address.of(ue) if ue else Address(), port_ue=port_ue, port_local=port_local)
         found = []
         while True:
             rows, count = (Set * QUERY_ROOM)(), c_size_t()
