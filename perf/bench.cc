@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "pair.h"
 #include "points.h"
 #include "series.h"
 
@@ -60,6 +61,7 @@ void report(benchmark::State &state, series *s)
 	state.counters["packets_per_s"] = result.packets_per_s;
 	state.counters["gbit_per_s"] = result.gbit_per_s;
 	state.counters["disturbed"] = result.disturbed;
+	state.counters["disturbed_kept"] = result.kept;
 	state.counters["burst"] = result.burst;
 	state.counters["bytes_per_ue"] = result.bytes_per_ue;
 	state.counters["huge_pages"] = result.huge;
@@ -87,8 +89,46 @@ void run(benchmark::State &state, const point *p)
 	series_free(s);
 }
 
+void run_pair(benchmark::State &state, bool inbound)
+{
+	char error[256] = "";
+	pair *p = pair_new(inbound, error, sizeof(error));
+	pair_result result;
+
+	if (p == nullptr) {
+		state.SkipWithError(error);
+		return;
+	}
+	for (auto _ : state) {
+		double seconds = 0;
+		if (pair_group(p, &seconds, error, sizeof(error)) != 0) {
+			state.SkipWithError(error);
+			break;
+		}
+		state.SetIterationTime(seconds);
+	}
+	pair_result_of(p, &result);
+	count_figure(state, "ours_gain", result.ours);
+	count_figure(state, "raw_gain", result.raw);
+	count_figure(state, "two_workers_vs_two_raw_threads", result.ratio);
+	count_figure(state, "two_workers_cycles", result.cycles);
+	state.counters["disturbed"] = result.disturbed;
+	pair_free(p);
+}
+
+void add_pair(const options &o, const char *name, bool inbound)
+{
+	if (o.point.empty() || o.point == name)
+		benchmark::RegisterBenchmark(name, run_pair, inbound)
+			->UseManualTime()
+			->Iterations(o.groups)
+			->Unit(benchmark::kMicrosecond);
+}
+
 void add_points(const options &o)
 {
+	add_pair(o, "two_workers_in", true);
+	add_pair(o, "two_workers_out", false);
 	for (unsigned n = 0; const point *p = points_get(n); n++)
 		if (o.point.empty() || o.point == p->name)
 			benchmark::RegisterBenchmark(p->name, run, p)
@@ -155,6 +195,7 @@ int main(int argc, char **argv)
 	char error[256] = "";
 
 	if (o.list) {
+		std::puts("two_workers_in\ntwo_workers_out");
 		for (unsigned n = 0; const point *p = points_get(n); n++)
 			std::puts(p->name);
 		return 0;

@@ -49,5 +49,5 @@ bool disturbance_gap(const uint64_t *stamp, uint32_t bursts)
 	for (uint32_t i = 0; i < bursts; i++)
 		took[i] = stamp[i + 1] - stamp[i];
 	qsort(took, bursts, sizeof(*took), compare);
-	return took[bursts - 1] > 2 * took[bursts / 2] + GAP_CYCLES;
+	return took[bursts - 1] > took[bursts / 2] + took[bursts / 2] / 2 + GAP_CYCLES;
 }

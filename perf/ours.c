@@ -16,11 +16,12 @@
 #include "dataplane/forward.h"
 #include "dataplane/worker.h"
 
-/* What the wrapped functions do; changed between rounds only. */
-static struct {
+/* What the wrapped functions do; a thread changes its own between rounds. */
+static __thread struct {
 	bool no_crypto;
-	uint32_t waste, waste_always; /* TSC cycles a packet */
+	uint32_t waste; /* TSC cycles a packet */
 } mode;
+static uint32_t waste_always;
 
 uint64_t __real_crypto_burst(struct crypto *c, const struct crypto_job *jobs, uint16_t n);
 uint64_t __wrap_crypto_burst(struct crypto *c, const struct crypto_job *jobs, uint16_t n);
@@ -50,7 +51,7 @@ void __wrap_forward(struct worker *w, enum port_side side, const struct batch *i
 
 void ours_waste(uint32_t cycles)
 {
-	mode.waste_always = cycles;
+	waste_always = cycles;
 }
 
 static struct memport_queue *queue_of(const struct contender *c, bool rx)
@@ -78,21 +79,21 @@ static uint32_t turn(struct contender *c, uint64_t *stamp)
 static uint32_t ours_round(struct contender *c, uint64_t *stamp)
 {
 	mode.no_crypto = false;
-	mode.waste = mode.waste_always;
+	mode.waste = waste_always;
 	return turn(c, stamp);
 }
 
 static uint32_t nocrypto_round(struct contender *c, uint64_t *stamp)
 {
 	mode.no_crypto = true;
-	mode.waste = mode.waste_always;
+	mode.waste = waste_always;
 	return turn(c, stamp);
 }
 
 static uint32_t slowed_round(struct contender *c, uint64_t *stamp)
 {
 	mode.no_crypto = false;
-	mode.waste = mode.waste_always + OURS_SLOWED;
+	mode.waste = waste_always + OURS_SLOWED;
 	return turn(c, stamp);
 }
 

@@ -14,7 +14,7 @@
 #include <rte_cycles.h>
 #include <rte_prefetch.h>
 
-enum { BURST_MAX = 128, CLASSES = 32, TRIALS = 7, ARCHES = 4 };
+enum { BURST_MAX = 128, CLASSES = 32, TRIALS = 15, ARCHES = 4, CHOICES = 64 };
 
 enum way { WAY_HASH_BURST, WAY_HASH_BURST_NOCHECK, WAY_JOB, WAYS };
 
@@ -155,66 +155,116 @@ static IMB_MGR *manager_of(const struct arch *a)
 	return NULL;
 }
 
-/* Cycles of the fastest of some rounds; UINT64_MAX for a way that does not do its jobs. */
-static uint64_t try_way(struct contender *c)
+/* One way of doing it, and what its fastest round took. */
+struct candidate {
+	IMB_MGR *manager;
+	const struct arch *arch;
+	enum way way;
+	bool sorted;
+	uint64_t cycles; /* UINT64_MAX: does not do its jobs */
+};
+
+/* Choices that were made, so that points that differ in UEs alone, and a second raw, have the same. */
+static struct choice {
+	struct rotation_args args;
+	uint16_t burst;
+	const struct arch *arch;
+	enum way way;
+	bool sorted;
+} choices[CHOICES];
+static unsigned choices_made;
+
+static const struct choice *choice_of(const struct contender *c)
 {
-	static __thread uint64_t stamp[CONTENDER_STAMPS];
+	const struct rotation_args *a = &c->rotation->args;
+
+	for (unsigned i = 0; i < choices_made; i++) {
+		const struct rotation_args *b = &choices[i].args;
+		if (choices[i].burst == c->burst && a->buffers == b->buffers && a->inbound == b->inbound &&
+		    a->ipv6 == b->ipv6 && a->tcp == b->tcp && a->length == b->length)
+			return &choices[i];
+	}
+	return NULL;
+}
+
+static void try_candidate(struct contender *c, struct candidate *t)
+{
+	static uint64_t stamp[CONTENDER_STAMPS];
 	struct raw *raw = c->inside;
 	struct walk *walk = &c->field->walk[c->worker];
-	uint64_t best = UINT64_MAX;
 
-	for (int i = 0; i < TRIALS; i++) {
-		rotation_prepare(c->rotation, c->field, walk, walk->next);
-		walk->next += c->rotation->args.buffers;
-		const uint32_t bursts = raw_round(c, stamp);
-		if (raw->done != c->rotation->args.buffers)
-			return UINT64_MAX;
-		best = RTE_MIN(best, stamp[bursts] - stamp[0]);
-	}
+	raw->manager = t->manager;
+	raw->way = t->way;
+	raw->sorted = t->sorted;
+	rotation_prepare(c->rotation, c->field, walk, walk->next);
+	walk->next += c->rotation->args.buffers;
+	const uint32_t bursts = raw_round(c, stamp);
+	const uint64_t cycles = stamp[bursts] - stamp[0];
+	if (raw->done != c->rotation->args.buffers)
+		t->cycles = UINT64_MAX;
+	else if (cycles < t->cycles)
+		t->cycles = cycles;
+}
+
+/* All ways take turns, and the fastest round of each counts, so that a disturbance hits none alone. */
+static const struct candidate *tournament(struct contender *c, struct candidate *t, unsigned n)
+{
+	const struct candidate *best = &t[0];
+
+	for (int trial = 0; trial < TRIALS; trial++)
+		for (unsigned i = 0; i < n; i++)
+			try_candidate(c, &t[i]);
+	for (unsigned i = 1; i < n; i++)
+		if (t[i].cycles < best->cycles)
+			best = &t[i];
 	return best;
 }
 
-/* Tries every way of one manager; keeps the manager if one of them is the best so far. */
-static bool try_manager(struct contender *c, const struct arch *a, IMB_MGR *m, struct raw *best,
-			uint64_t *least)
+static void remember(const struct contender *c, const struct candidate *best)
 {
-	struct raw *raw = c->inside;
-	bool better = false;
-
-	raw->manager = m;
-	for (int v = 0; v < 2 * WAYS; v++) {
-		raw->way = (enum way)(v / 2);
-		raw->sorted = v % 2 != 0;
-		const uint64_t cycles = try_way(c);
-		if (cycles >= *least)
-			continue;
-		*least = cycles;
-		*best = *raw;
-		better = true;
-		snprintf(c->description, sizeof(c->description), "intel-ipsec-mb %s, %s, %s, %s",
-			 imb_get_version_str(), a->name, way_names[raw->way],
-			 raw->sorted ? "sorted" : "unsorted");
-	}
-	return better;
+	if (choices_made < CHOICES)
+		choices[choices_made++] = (struct choice){.args = c->rotation->args,
+							  .burst = c->burst,
+							  .arch = best->arch,
+							  .way = best->way,
+							  .sorted = best->sorted};
 }
 
+/* Leaves the chosen way in *c; no manager where none runs. */
 static void choose(struct contender *c)
 {
-	struct raw *raw = c->inside, best = {.manager = NULL};
-	uint64_t least = UINT64_MAX;
+	struct raw *raw = c->inside;
+	struct candidate t[ARCHES * WAYS * 2];
+	unsigned n = 0;
 
-	for (int a = 0; a < ARCHES; a++) {
-		IMB_MGR *m = manager_of(&arches[a]), *former = best.manager;
-		if (m == NULL)
-			continue;
-		if (!try_manager(c, &arches[a], m, &best, &least))
-			free_mb_mgr(m);
-		else if (former != NULL)
-			free_mb_mgr(former);
-	}
-	raw->manager = best.manager;
-	raw->way = best.way;
-	raw->sorted = best.sorted;
+	for (int a = 0; a < ARCHES; a++)
+		for (int v = 0; v < 2 * WAYS; v++) {
+			IMB_MGR *m = manager_of(&arches[a]);
+			if (m == NULL)
+				break;
+			t[n++] = (struct candidate){m, &arches[a], (enum way)(v / 2), v % 2 != 0,
+						    UINT64_MAX - 1};
+		}
+	raw->manager = NULL;
+	if (n == 0)
+		return;
+	const struct candidate *best = tournament(c, t, n);
+	remember(c, best);
+	for (unsigned i = 0; i < n; i++)
+		free_mb_mgr(t[i].manager);
+}
+
+/* Makes the manager that was chosen, by this contender or an earlier one. */
+static void take(struct contender *c, const struct choice *choice)
+{
+	struct raw *raw = c->inside;
+
+	raw->manager = manager_of(choice->arch);
+	raw->way = choice->way;
+	raw->sorted = choice->sorted;
+	snprintf(c->description, sizeof(c->description), "intel-ipsec-mb %s, %s, %s, %s",
+		 imb_get_version_str(), choice->arch->name, way_names[raw->way],
+		 raw->sorted ? "sorted" : "unsorted");
 }
 
 static int raw_start(struct contender *c, char *error, size_t error_size)
@@ -227,7 +277,11 @@ static int raw_start(struct contender *c, char *error, size_t error_size)
 	for (int k = 0; k < BURST_MAX; k++)
 		prepare(&raw->job[k]);
 	c->inside = raw;
-	choose(c);
+	if (choice_of(c) == NULL)
+		choose(c);
+	raw->manager = NULL;
+	if (choice_of(c) != NULL)
+		take(c, choice_of(c));
 	if (raw->manager == NULL) {
 		snprintf(error, error_size, "no manager of intel-ipsec-mb runs on this processor");
 		return -ENOTSUP;

@@ -16,7 +16,7 @@
 #include "events.h"
 #include "field_cache.h"
 
-enum { GROUPS_MAX = 4096, TRIES_MAX = 2000, WARM_UP = 3 };
+enum { GROUPS_MAX = 4096, TRIES_MAX = 2000, SHARED_MAX = 12, WARM_UP = 3 };
 
 struct series {
 	struct point point;
@@ -26,7 +26,8 @@ struct series {
 	char label[SERIES_CONTENDERS][24];
 	double *cycles[SERIES_CONTENDERS]; /* a packet, by group */
 	double instructions[SERIES_CONTENDERS], misses[SERIES_CONTENDERS];
-	unsigned groups, disturbed;
+	double counted[2]; /* instructions and misses of the last round */
+	unsigned groups, disturbed, kept;
 	struct events events;
 };
 
@@ -123,48 +124,54 @@ static void shuffle(unsigned *order, unsigned n)
 	}
 }
 
-/* One round: 0; 1 if it was disturbed; -EIO if packets did not come out right. */
+enum verdict { ROUND_GOOD, ROUND_SHARED, ROUND_INTERRUPTED };
+
+/* One round: an enum verdict, or -EIO if packets did not come out right. */
 static int try_round(struct series *s, unsigned i, double *ret_cycles)
 {
 	static uint64_t stamp[CONTENDER_STAMPS];
 	struct contender *c = &s->contender[i];
-	double instructions, misses;
 
 	rotation_prepare(s->rotation, c->field, &c->field->walk[0], begin_of(c));
-	bool disturbed = disturbance_calibration();
+	bool shared = disturbance_calibration();
 	events_begin(&s->events);
 	const uint32_t bursts = c->type->round(c, stamp);
-	events_end(&s->events, &instructions, &misses);
-	disturbed |= disturbance_calibration();
-	disturbed |= disturbance_gap(stamp, bursts);
+	events_end(&s->events, &s->counted[0], &s->counted[1]);
+	shared |= disturbance_calibration();
 	if (c->type->check(c) != s->rotation->args.buffers)
 		return -EIO;
-	if (disturbed)
-		return 1;
-	s->instructions[i] += instructions;
-	s->misses[i] += misses;
 	*ret_cycles = (double)(stamp[bursts] - stamp[0]) / s->rotation->args.buffers;
-	return 0;
+	if (disturbance_gap(stamp, bursts))
+		return ROUND_INTERRUPTED;
+	return shared ? ROUND_SHARED : ROUND_GOOD;
 }
 
-/* A round that is repeated until nothing disturbed it. */
+/* A round that is repeated while something disturbs it. Where the core is shared all the time, say with a
+ * hardware thread, a round is taken as it is in the end, and counted. */
 static int one_round(struct series *s, unsigned i, double *ret_cycles, char *error, size_t error_size)
 {
-	for (int tries = 0; tries < TRIES_MAX; tries++) {
-		const int rc = try_round(s, i, ret_cycles);
-		if (rc == 0)
-			return 0;
-		if (rc < 0) {
-			snprintf(error, error_size, "%s: %s: %u of %u packets came out right", s->point.name,
-				 s->label[i], s->contender[i].type->check(&s->contender[i]),
-				 s->rotation->args.buffers);
-			return rc;
-		}
-		s->disturbed++;
+	int rc = ROUND_INTERRUPTED, tries = 0;
+
+	for (; rc > 0 && tries < (rc == ROUND_SHARED ? SHARED_MAX : TRIES_MAX); tries++) {
+		rc = try_round(s, i, ret_cycles);
+		s->disturbed += rc > 0;
 	}
-	snprintf(error, error_size, "%s: %d rounds in a row were disturbed: the core is not ours",
-		 s->point.name, TRIES_MAX);
-	return -EBUSY;
+	if (rc < 0) {
+		snprintf(error, error_size, "%s: %s: %u of %u packets came out right", s->point.name,
+			 s->label[i], s->contender[i].type->check(&s->contender[i]),
+			 s->rotation->args.buffers);
+		return rc;
+	}
+	if (rc == ROUND_INTERRUPTED) {
+		snprintf(error, error_size, "%s: %d rounds in a row were interrupted: the core is not ours",
+			 s->point.name, TRIES_MAX);
+		return -EBUSY;
+	}
+	s->disturbed -= rc == ROUND_SHARED; /* it is not repeated again */
+	s->kept += rc == ROUND_SHARED;
+	s->instructions[i] += s->counted[0];
+	s->misses[i] += s->counted[1];
+	return 0;
 }
 
 static int one_group(struct series *s, double *cycles, char *error, size_t error_size)
@@ -198,7 +205,7 @@ int series_group(struct series *s, double *ret_seconds, char *error, size_t erro
 		rc = one_group(s, cycles, error, error_size);
 		memset(s->instructions, 0, sizeof(s->instructions));
 		memset(s->misses, 0, sizeof(s->misses));
-		s->disturbed = 0;
+		s->disturbed = s->kept = 0;
 	}
 	if (rc == 0)
 		rc = one_group(s, cycles, error, error_size);
@@ -209,19 +216,6 @@ int series_group(struct series *s, double *ret_seconds, char *error, size_t erro
 	s->groups++;
 	*ret_seconds = cycles[0] * s->rotation->args.buffers / (double)rte_get_tsc_hz();
 	return 0;
-}
-
-static int compare(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-	return *x < *y ? -1 : *x > *y;
-}
-
-static struct figure figure_of(double *value, unsigned n)
-{
-	qsort(value, n, sizeof(*value), compare);
-	const double median = n % 2 != 0 ? value[n / 2] : (value[n / 2 - 1] + value[n / 2]) / 2;
-	return (struct figure){.median = median, .low = value[n / 10], .high = value[n - 1 - n / 10]};
 }
 
 static void row_fill(const struct series *s, unsigned i, struct series_row *ret)
@@ -251,6 +245,7 @@ void series_result(struct series *s, struct series_result *ret)
 	*ret = (struct series_result){.rows = s->n,
 				      .groups = s->groups,
 				      .disturbed = s->disturbed,
+				      .kept = s->kept,
 				      .bytes_per_ue = f->bytes_per_ue,
 				      .burst = s->contender[0].type->product ? product_burst : s->point.burst,
 				      .huge = f->huge};

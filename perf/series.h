@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "figure.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -27,11 +29,6 @@ struct point {
 	uint32_t other_ues; /* of the contender "ours_other": the product with another number of UEs */
 };
 
-/* A median and how far the rounds lie apart: a tenth is below `low`, a tenth above `high`. */
-struct figure {
-	double median, low, high;
-};
-
 struct series_row {
 	const char *name;
 	const char *description;
@@ -42,7 +39,8 @@ struct series_row {
 };
 
 struct series_result {
-	unsigned rows, groups, disturbed;
+	unsigned rows, groups;
+	unsigned disturbed, kept; /* rounds repeated; rounds taken although the core was shared */
 	struct series_row row[SERIES_CONTENDERS];
 	double packets_per_s, gbit_per_s; /* of the subject, on one core */
 	double bytes_per_ue;		  /* of the data plane */
