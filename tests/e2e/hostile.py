@@ -13,6 +13,7 @@ import hmac
 import ipaddress
 import os
 import re
+import signal
 import socket
 import struct
 import threading
@@ -454,6 +455,17 @@ class Field:
         assert len(out.core) == to_core, f"{len(out.core)} packets to the core: {[p.hex() for p in out.core[:3]]}"
         assert len(out.access) == to_access, \
             f"{len(out.access)} packets to the UE: {[p.hex() for p in out.access[:3]]}"
+
+    @contextlib.contextmanager
+    def one_burst(self):
+        """What is sent in the block waits in the port's ring, and the worker meets it in one burst (of at most 64)."""
+        pid = self.gateway.dataplane.pid()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            time.sleep(0.002)  # the kernel brings the last frame into the ring
+            os.kill(pid, signal.SIGCONT)
 
     def settle(self):
         """Everything that was sent has gone through the worker, for a good packet sent after it has."""

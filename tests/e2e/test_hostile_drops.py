@@ -27,8 +27,8 @@ NOT_FROM_OUTSIDE = {
     "exception_full": "the queue to the kernel is longer than exception_rate lets it become",
     "tap_write": "needs a tap that the kernel has taken away; the unit tests take it",
     "handover_full": "needs two workers; the lab has one",
-    "crypto": "needs a crypto library that fails; the unit tests have one",
-    "no_mbuf": "needs a pool that is used up; the unit tests use it up",
+    "crypto": "needs a crypto library that does not finish a job",
+    "no_mbuf": "needs a pool that is used up, and two ports' rings cannot use it up",
 }
 ELSEWHERE = {
     "clear_rate": "test_hostile_clear.py", "clear_auth": "test_hostile_clear.py",
