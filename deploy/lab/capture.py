@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What went over the lab's links: captures in the run folder, live taps, and tshark's verdict."""
 import collections
+import contextlib
 import os
 import re
+import select
 import shlex
 import socket
 import struct
@@ -10,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from .netns import LabError, end_process, inside, run
+from .netns import PORT_PS, PORTS_PC, LabError, end_process, inside, run
 
 ETH_P_ALL = 3
 RECENT = 4096
@@ -55,6 +57,8 @@ def sa_tables(family, states):
 def write_decoder(folder, options):
     """FOLDER/decode: tshark with these options, for people."""
     path = os.path.join(folder, "decode")
+    for port in (PORT_PS, *PORTS_PC):
+        options = [*options, "-d", f"tcp.port=={port},sip", "-d", f"udp.port=={port},sip"]
     with open(path, "w", encoding="utf-8") as script:
         script.write("#!/bin/sh\n# Shows a capture with its ESP taken off: decode FILE [-Y FILTER] [-V]\n"
                      f'file=$1; shift; exec tshark -n -r "$file" {shlex.join(options)} "$@"\n')
@@ -78,7 +82,8 @@ class Wire:
         with inside(namespace):
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self._socket.bind((interface, 0))
-        self._socket.settimeout(0.2)
+        self._socket.setblocking(False)
+        self._lock = threading.Lock()
         self._frames = collections.deque(maxlen=RECENT)
         self._ended = False
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -87,12 +92,14 @@ class Wire:
 
     def _listen(self):
         while not self._ended:
-            try:
+            if select.select([self._socket], [], [], 0.2)[0]:
+                self._take()
+
+    def _take(self):
+        """All that the kernel has for us, now: who looks must not miss what this thread has not come to yet."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            while True:
                 self._frames.append((time.monotonic(), self._socket.recv(65535)))
-            except TimeoutError:
-                continue
-            except OSError:
-                return
 
     def close(self):
         self._ended = True
@@ -103,6 +110,7 @@ class Wire:
         self._socket.send(frame)
 
     def frames(self, since=0.0):
+        self._take()
         return [frame for at, frame in list(self._frames) if at >= since]
 
     def packets(self, since=0.0):
