@@ -13,7 +13,7 @@ from support import KEYS, wait_for, wait_until_serving
 sys.path.insert(0, os.path.join(REPOSITORY, "deploy", "kamailio"))
 import zb as libzb  # noqa: E402  (the path above comes first)
 
-WAIT_MS = 500
+WAIT_MS = 1500
 
 
 @pytest.fixture(name="client")
@@ -65,7 +65,7 @@ def test_a_gateway_that_hangs_costs_the_wait_and_no_more(gateway, client):
         with pytest.raises(libzb.ZbError) as failure:
             client.install(an_install(1))
         assert not failure.value.answered
-        assert WAIT_MS / 1000 * 0.9 < time.monotonic() - start < WAIT_MS / 1000 + 0.5
+        assert WAIT_MS / 1000 * 0.9 < time.monotonic() - start < WAIT_MS / 1000 + 1
     finally:
         os.kill(gateway.control.pid(), signal.SIGCONT)
     wait_for(lambda: len(client.query("10.45.9.1", 0)) == 1, "what was asked in vain was carried out all the same")
@@ -77,7 +77,7 @@ def test_without_a_gateway_a_call_fails_at_once(gateway, client):
         start = time.monotonic()
         with pytest.raises(libzb.ZbError) as failure:
             client.query("10.45.9.1", 0)
-        assert not failure.value.answered and time.monotonic() - start < WAIT_MS / 1000 + 0.5
+        assert not failure.value.answered and time.monotonic() - start < WAIT_MS / 1000 + 1
     finally:
         gateway.control.start()
         wait_until_serving(gateway)
@@ -95,9 +95,9 @@ def test_events_come_also_after_a_reconnect(gateway, client):
 
     def expired():
         client.process(lambda event: events.append((event.kind, event.set_id)))
-        return len(events) == 2
-    wait_for(expired, "the events", 4)
-    assert events == [(libzb.EVENT_GAP, 0), (libzb.EVENT_EXPIRED, row.set_id)]
+        return (libzb.EVENT_EXPIRED, row.set_id) in events
+    wait_for(expired, "the event", 10)
+    assert events[0] == (libzb.EVENT_GAP, 0)
 
 
 def test_a_child_cannot_use_its_parents_association(client):
