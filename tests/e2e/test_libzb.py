@@ -94,7 +94,7 @@ def test_events_come_also_after_a_reconnect(gateway, client):
     events = []
 
     def expired():
-        client.process(lambda event: events.append((event.kind, event.set_id)))
+        events.extend((event.kind, event.set_id) for event in client.process())
         return (libzb.EVENT_EXPIRED, row.set_id) in events
     wait_for(expired, "the event", 10)
     assert events[0] == (libzb.EVENT_GAP, 0)
