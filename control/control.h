@@ -32,6 +32,7 @@ struct control {
 
 	/* the data plane, as its HELLO told it */
 	bool serving;	      /* it answers, and its sets are known here: requests are taken */
+	bool synced;	      /* it was so once since this daemon started */
 	uint64_t store_epoch; /* 0: not known yet */
 	uint32_t capacity;
 	uint8_t boot_id[16];

@@ -67,6 +67,7 @@ static void take_hello(struct session *s, const struct zb_message_in *m)
 		return;
 	}
 	s->peer = peer;
+	s->heard = timers_now();
 	log_gated(&gate, LOG_LEVEL_INFO, "association of %s (pid %d, uid %u), instance %llx", name,
 		  s->origin.pid, s->origin.uid, (unsigned long long)instance_id);
 	answer_hello(s, m);

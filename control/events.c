@@ -37,6 +37,15 @@ void events_set(struct control *c, unsigned kind, const struct sa_set *set, unsi
 	send_to_subscribers(c, kind, set->peer, &f);
 }
 
+void events_gap(struct control *c)
+{
+	uint8_t buffer[64];
+	struct zb_frame f;
+
+	zb_frame_begin(&f, buffer, sizeof(buffer), ZB_MSG_GAP, ZB_FLAG_EVENT, 0);
+	send_to_subscribers(c, ZB_EVENT_GAP, NULL, &f);
+}
+
 void events_epoch_lost(struct control *c)
 {
 	uint8_t buffer[64];

@@ -11,5 +11,7 @@
 void events_set(struct control *c, unsigned kind, const struct sa_set *set, unsigned why);
 /* EPOCH_LOST: the store is another one. To all that subscribed. */
 void events_epoch_lost(struct control *c);
+/* GAP: what became of sets was not told. To all that subscribed. */
+void events_gap(struct control *c);
 
 #endif

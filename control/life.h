@@ -15,9 +15,7 @@ enum life_event {
 	LIFE_DRAIN,	    /* RELEASE with a drain time (rules 22, 23) */
 	LIFE_CHALLENGE,	    /* another 401 to the same subscriber (rule 15) */
 	LIFE_CHALLENGE_VIA, /* the same, and that 401 travels on this set (rule 15, second half) */
-	LIFE_SUPPLANT, /* a newer set was confirmed that replaces this one (rule 6) or began unprotected (rule
-			  21) */
-	LIFE_EXPIRE,   /* its time is over */
+	LIFE_EXPIRE,	    /* its time is over */
 	LIFE_EVENT_COUNT
 };
 

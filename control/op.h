@@ -32,7 +32,7 @@ struct op {
 /* A request of a connection, with room for its content. NULL when memory is short. */
 struct op *op_new(struct session *session, const struct zb_header *request, size_t content_size,
 		  unsigned weight);
-/* Runs it again when the data plane has answered this set's ADD. */
+/* Runs it again when the data plane has answered this set's ADD, or the REMOVE of one that is ending. */
 void op_wait(struct op *op, struct sa_set *set);
 
 void op_answer_set(struct op *op, const struct sa_set *set);

@@ -211,15 +211,29 @@ static void release_one(struct op *op)
 
 static void release_all(struct op *op)
 {
+	const struct change *in = op->content;
+	struct released_all *last = &op->peer->released_all;
 	struct sa_set *set, *next;
+	bool is_new = last->reference != in->reference;
 
+	if (!is_new && last->drain_s != in->drain_s) {
+		op->status = -EEXIST;
+		return;
+	}
+	if (is_new)
+		*last = (struct released_all){in->reference, op->control->last_installed, in->drain_s, 0};
 	for (set = TAILQ_FIRST(&op->peer->sets); set != NULL; set = next) {
 		next = TAILQ_NEXT(set, of_peer);
+		if (set->name.installed > last->until)
+			continue; /* a repetition does not mean what came since */
 		if (is_repeated(op, set))
 			op->touched++;
 		else
 			release_set(op, set);
 	}
+	if (is_new)
+		last->count = op->touched;
+	op->touched = last->count;
 }
 
 void orders_release(struct session *s, const struct zb_message_in *m)

@@ -129,7 +129,6 @@ static void create(struct op *op, const struct admission *a, const uint8_t diges
 	}
 	fill_set(set, op, a);
 	memcpy(set->name.content, digest, sizeof(set->name.content));
-	make_way(c, a);
 	op->set = set;
 	if (sets_enter(c, set, op->peer) != 0) {
 		sa_set_free(set);
@@ -141,6 +140,27 @@ static void create(struct op *op, const struct admission *a, const uint8_t diges
 		op_answer_status(op, error);
 		sets_discard(c, set);
 	}
+}
+
+/* The data plane can have another set, now or once those that go are gone: what is refused changes nothing.
+ */
+static void take(struct op *op, const struct admission *a, const uint8_t digest[32])
+{
+	struct control *c = op->control;
+	struct sa_set *going = a->go_count > 0 ? a->go[0] : a->gives_way;
+	bool is_full = c->table.count + c->ending.count >= c->capacity;
+
+	if (is_full && going == NULL) {
+		op_answer_status(op, -ENOSPC);
+		return;
+	}
+	make_way(c, a);
+	if (!is_full)
+		create(op, a, digest);
+	else if (going->removing)
+		op_wait(op, going);
+	else
+		op_answer_status(op, -ENOTCONN);
 }
 
 /* The same reference: the same answer, or a clash. */
@@ -183,7 +203,7 @@ static void run_install(struct op *op)
 	else if (a.wait != NULL)
 		op_wait(op, a.wait);
 	else
-		create(op, &a, digest);
+		take(op, &a, digest);
 	OPENSSL_cleanse(digest, sizeof(digest));
 }
 

@@ -7,8 +7,9 @@
  * answer again, another is REFERENCE_CLASH. Is the set gone (expired, released, lost with the store), the
  * reference is free: the repetition installs a new set, which is what a P-CSCF that repeats after a loss
  * wants. CONFIRM and RELEASE: the last one's reference is kept with the set, so that a repetition is known
- * after a restart of either daemon; a RELEASE whose set is gone is still known while this daemon lives, and
- * afterwards UNKNOWN_SET, which says the same.
+ * after a restart of either daemon. A RELEASE whose set is gone, and a peer's last RELEASE of all, are known
+ * while this daemon lives (of the former the last RELEASED_MAX at most); afterwards the one is UNKNOWN_SET,
+ * which says the same, and the other touches what is there.
  */
 #ifndef CONTROL_ORDERS_H
 #define CONTROL_ORDERS_H

@@ -93,9 +93,11 @@ int peer_connect(struct peer *p, uint64_t instance_id, bool restart, struct refu
 			      "instance %llx of %s is connected", (unsigned long long)p->instance_id,
 			      p->name);
 	p->connections++;
-	p->instance_id = instance_id;
-	p->restart = restart;
-	peer_release_others(p);
+	if (p->instance_id != instance_id) { /* only the first HELLO of an instance says what it wants */
+		p->instance_id = instance_id;
+		p->restart = restart;
+		peer_release_others(p);
+	}
 	return 0;
 }
 

@@ -15,12 +15,20 @@
 
 struct control;
 
+/* A peer's last RELEASE of all its sets. */
+struct released_all {
+	uint64_t reference; /* 0: none since this daemon started */
+	uint64_t until;	    /* dpl_set_name.installed of the last set that it meant */
+	uint32_t drain_s, count;
+};
+
 struct peer {
 	struct control *control;
 	char name[BGF_PEER_NAME_MAX + 1];
 	enum zb_role role;
 	uint64_t instance_id; /* of the connections; 0: none came since this daemon started */
 	bool restart;	      /* that instance said: release what other instances installed */
+	struct released_all released_all;
 	uint32_t connections;
 	uint32_t refs; /* sets, sessions and requests that point here */
 	uint32_t set_count;

@@ -12,10 +12,8 @@
 
 enum {
 	WEIGHT = 16,
-	STAT_ROOM = 128 + ZB_ATTR_HEADER_LEN, /* the greatest rows */
-	PORT_ROOM = 512 + ZB_ATTR_HEADER_LEN,
+	PORT_ROOM = 512 + ZB_ATTR_HEADER_LEN, /* the greatest rows of answers that do not page */
 	PEER_ROOM = 256 + ZB_ATTR_HEADER_LEN,
-	CURSOR_ROOM = ZB_ATTR_HEADER_LEN + 8,
 	ROW_BITS = 8, /* of a COUNTERS cursor: the row within a pair of port and worker */
 };
 

@@ -33,7 +33,7 @@ struct sa_set {
 	struct peer *peer; /* a reference is held */
 	TAILQ_ENTRY(sa_set) of_peer;
 	SLIST_ENTRY(sa_set) spare;
-	STAILQ_HEAD(, op) waiting; /* requests that can only be judged when the ADD is answered */
+	STAILQ_HEAD(, op) waiting; /* requests that can only be judged when ADD or REMOVE is answered */
 	struct hash_node by_id, by_reference, by_registration, by_subscriber, by_ue, by_uc, by_us, by_spi_uc,
 		by_spi_us;
 };

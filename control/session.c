@@ -58,6 +58,7 @@ void session_close(struct session *s, const char *why)
 void session_finish(struct session *s)
 {
 	s->closing = true;
+	s->heard = timers_now();
 	event_del(s->readable);
 	event_add(s->writable, NULL);
 }
@@ -175,7 +176,8 @@ static void look_at_frame(struct session *s, const uint8_t *frame, const struct 
 	struct zb_message_in m;
 	struct refusal r = {0};
 
-	s->heard = timers_now();
+	if (s->peer != NULL) /* before HELLO the time runs from the connection on, whatever comes */
+		s->heard = timers_now();
 	s->asked = 0;
 	s->frame_at = 0; /* the time limit is one frame's, however many come */
 	if (zb_message_parse(frame, header->length, &m, &r.fault) == 0) {

@@ -271,19 +271,21 @@ static void gone(struct control *c, struct sa_set *set)
 
 static void on_removed(void *arg, int status, const struct dpl_header *answer)
 {
+	struct op_queue waiting = STAILQ_HEAD_INITIALIZER(waiting);
 	struct sa_set *set = arg;
 
 	(void)answer;
 	set->removing = false;
+	STAILQ_CONCAT(&waiting, &set->waiting);
 	if (set->ender != NULL)
 		op_settled(set->ender, status);
 	set->ender = NULL;
-	if (status == -ENOTCONN)
-		return; /* it stays among those ending; the resynchronisation finds out */
-	if (status != 0 && status != -ENOENT)
+	if (status != 0 && status != -ENOENT && status != -ENOTCONN)
 		log_line(LOG_LEVEL_ERROR, "the data plane did not remove set %llu: %s",
 			 (unsigned long long)set->id, strerror(-status));
-	gone(set->peer->control, set);
+	if (status != -ENOTCONN) /* else it stays among those ending; the resynchronisation finds out */
+		gone(set->peer->control, set);
+	run(&waiting);
 }
 
 static void send_remove(struct control *c, struct sa_set *set)

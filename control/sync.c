@@ -110,8 +110,11 @@ static void learn(struct control *c, const struct dpl_set_state *state)
 			 "the data plane told a set %llu that makes no sense; it is left alone",
 			 (unsigned long long)state->set_id);
 	} else if (set != NULL) {
+		bool news = state->first_used && !set->first_used;
 		adopt(set, state);
 		sets_set_expiry(c, set, state->expires);
+		if (news) /* while the link was down */
+			sets_first_used(c, set->id);
 	} else {
 		learn_new(c, state);
 	}
@@ -119,27 +122,38 @@ static void learn(struct control *c, const struct dpl_set_state *state)
 
 /* --- after the last one --- */
 
-static void settle_all(struct control *c)
+/* Whether sets were lost. */
+static bool settle_all(struct control *c)
 {
+	bool lost = false;
+
 	for (uint32_t i = 0; i < c->table.slots; i++) {
 		struct sa_set *set = c->table.slot[i];
 		if (set == NULL)
 			continue;
-		if (!set->seen)
-			sets_forget(c, set); /* its ADD was answered, and then the store went back: cannot be,
-						or a crash */
-		else if (set->state != BGF_SET_TEMPORARY)
+		if (!set->seen) {
+			/* Its ADD was answered, and the store without it is still the same one. */
+			log_line(LOG_LEVEL_ERROR, "the data plane has lost set %llu",
+				 (unsigned long long)set->id);
+			sets_forget(c, set);
+			lost = true;
+		} else if (set->state != BGF_SET_TEMPORARY)
 			sets_settle(c, set); /* what a CONFIRM did not come to finish */
 	}
+	return lost;
 }
 
 static void finish(struct control *c)
 {
 	struct peer *peer, *next;
 
-	settle_all(c);
+	bool is_gap = settle_all(c) || !c->synced;
 	sets_finish_ending(c, false);
-	c->serving = true;
+	c->serving = c->synced = true;
+	/* Who came before the first data plane was told no epoch (0), so nothing else says what became of its
+	 * sets. */
+	if (is_gap)
+		events_gap(c);
 	for (peer = TAILQ_FIRST(&c->peers); peer != NULL; peer = next) {
 		next = TAILQ_NEXT(peer, next);
 		peer_ref(peer);

@@ -92,10 +92,10 @@ struct dpl_set_add {
 	uint8_t zero[6];
 	uint8_t auth_key[BGF_AUTH_KEY_MAX]; /* expanded (rule 11) */
 };
-/* Fails with -EEXIST when (UE, port_uc, port_ps) or (UE, port_us, port_pc) of a live set is the same and
- * flags lack BGF_SET_REPLACE: `clash` in the answer tells which. With BGF_SET_REPLACE the old set keeps the
- * outbound traffic until SET_UPDATE with `takes_over`. -ENOSPC: table full. -EADDRNOTAVAIL: not a served
- * address. -EINVAL: anything else that is out of bounds. */
+/* Fails with -EEXIST when (UE, port_uc, served address, port_ps) or (UE, port_us, served address, port_pc) of
+ * a live set is the same and flags lack BGF_SET_REPLACE: `clash` in the answer tells which. With
+ * BGF_SET_REPLACE the old set keeps the outbound traffic until SET_UPDATE with `takes_over`. -ENOSPC: table
+ * full. -EADDRNOTAVAIL: not a served address. -EINVAL: anything else that is out of bounds. */
 
 enum dpl_clash { DPL_CLASH_NONE, DPL_CLASH_PORT_UC, DPL_CLASH_PORT_US };
 

@@ -8,7 +8,8 @@
  * nothing). Several processes of one P-CSCF each open one, under the same name and instance id.
  *
  * Errors: calls return 0 or a negative errno and fill `struct zb_error` where the caller gave one:
- *   -EREMOTEIO  the gateway answered with a cause (error.cause, error.attribute, error.text)
+ *   -EREMOTEIO  the gateway answered with a cause (error.cause, error.attribute, error.text). It has changed
+ *               nothing, or may have with DATAPLANE_DOWN and INTERNAL
  *   -ETIMEDOUT  no answer within the wait: it may have been carried out; repeat with the same reference
  *   -ENOTCONN   not connected, or the connection broke under the request twice: it may have been carried out;
  *               the next call, or zb_process, connects again
@@ -99,7 +100,7 @@ enum zb_event_kind {
 	ZB_EVENT_FIRST_USED = 2,
 	ZB_EVENT_REMOVED = 3,
 	ZB_EVENT_EPOCH_LOST = 4, /* the store is another one: every set is gone */
-	ZB_EVENT_GAP = 5,	 /* events were lost: query again */
+	ZB_EVENT_GAP = 5,	 /* events were lost, or may have been: query again */
 };
 #define ZB_EVENT_BIT(kind) (1u << (kind))
 #define ZB_EVENTS_ALL	   0xffffffffu

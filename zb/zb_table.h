@@ -142,7 +142,7 @@ enum { ZB_EVENT_FIRST = 64 };
 	X(TABLE_FULL, 24, "no room for another set")                                  \
 	X(UNKNOWN_SET, 25, "no such set of this peer")                                \
 	X(BAD_STATE, 26, "not in this state of the set")                              \
-	X(DATAPLANE_DOWN, 27, "the data plane does not answer; nothing was changed")  \
+	X(DATAPLANE_DOWN, 27, "the data plane does not answer")                       \
 	X(INTERNAL, 28, "the gateway failed; its log says why")                       \
 	X(TOO_MANY_CONNECTIONS, 29, "the gateway takes no more connections")
 

@@ -5,13 +5,14 @@ import contextlib
 import itertools
 import os
 import signal
+import socket
 import time
 
 import pytest
 
 from deploy.lab.capture import Wire, leaks_key
 from deploy.lab.kamailio import Kamailio
-from deploy.lab.netns import PORT_PS, PORTS_PC, LabError
+from deploy.lab.netns import CORE4, PORT_PS, PORTS_PC, LabError, inside
 from deploy.lab.phone import Phone
 from deploy.lab.scscf import Scscf
 from support import wait_for
@@ -489,6 +490,23 @@ def test_a_late_challenge_without_a_transaction_goes_nowhere(new_ue, scscf, acce
     time.sleep(1)
     assert came < len(access.packets())
     assert not [p for p in access.packets(begin) if b"SIP/2.0 401" in p.payload]
+
+
+BROKEN = {"status": lambda text: text.replace("401", "4O1"), "end": lambda text: text[:text.index("ik=") + 30],
+          "to": lambda text: text.replace("To: <", "To: <<")}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_challenge_that_is_broken_is_not_logged(lab, kamailio, broken):
+    key, begin = os.urandom(16).hex(), len(kamailio.log())
+    challenge = "\r\n".join([
+        "SIP/2.0 401 Unauthorized", f"Via: SIP/2.0/UDP {CORE4}:5060;branch=z9hG4bKx", "From: <sip:a@b>;tag=1",
+        "To: <sip:a@b>;tag=2", "Call-ID: 1", "CSeq: 1 REGISTER", f'WWW-Authenticate: Digest nonce="eA==", ik="{key}"',
+        "Content-Length: 0", "", ""])
+    with inside(lab.core), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(BROKEN[broken](challenge).encode(), (CORE4, 5060))
+    time.sleep(0.3)
+    assert key not in kamailio.log()[begin:]
 
 
 def test_requests_to_an_unknown_contact_get_480_and_leave_no_plain_packet(new_ue, scscf, access):

@@ -135,6 +135,11 @@ static void serve(struct fake_dataplane *f, const union request *r)
 	case DPL_SET_REMOVE:
 	case DPL_SET_GET:
 		set = find(f, r->id.set_id);
+		if (set != NULL && r->header.type == DPL_SET_REMOVE && f->wipes_late && f->late_set == NULL) {
+			f->late = r->header;
+			f->late_set = set;
+			break;
+		}
 		struct dpl_set_state was = set != NULL ? *set : (struct dpl_set_state){0};
 		if (set != NULL && r->header.type == DPL_SET_REMOVE) {
 			f->removes++;
@@ -165,8 +170,15 @@ static void on_request(evutil_socket_t fd, short what, void *arg)
 		if (n == 0)
 			drop_client(f);
 		if (n <= 0)
-			return;
+			break;
 		serve(f, &r);
+	}
+	if (f->client == fd && f->late_set != NULL) {
+		struct dpl_set_state was = *f->late_set;
+		f->removes++;
+		f->late_set->set_id = 0;
+		f->late_set = NULL;
+		answer_row(f, &f->late, &was, 0);
 	}
 }
 

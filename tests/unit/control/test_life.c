@@ -64,12 +64,6 @@ static void confirm_is_refused_for_what_is_on_its_way_out(void **state)
 	CHECK({S, LIFE_CONFIRM, LIFE_REFUSE, S}, {D, LIFE_CONFIRM, LIFE_REFUSE, D});
 }
 
-static void rules_6_and_21_a_newer_set_ends_any_it_supplants(void **state)
-{
-	CHECK({T, LIFE_SUPPLANT, LIFE_END, 0}, {E, LIFE_SUPPLANT, LIFE_END, 0},
-	      {S, LIFE_SUPPLANT, LIFE_END, 0}, {D, LIFE_SUPPLANT, LIFE_END, 0});
-}
-
 static void rules_22_and_23_a_released_set_drains_or_ends(void **state)
 {
 	CHECK({T, LIFE_DRAIN, LIFE_LINGER, D}, {E, LIFE_DRAIN, LIFE_LINGER, D},
@@ -108,7 +102,6 @@ int main(void)
 		cmocka_unit_test(rule_18_confirm_establishes_a_temporary_set),
 		cmocka_unit_test(rule_19_confirm_extends_an_established_set),
 		cmocka_unit_test(confirm_is_refused_for_what_is_on_its_way_out),
-		cmocka_unit_test(rules_6_and_21_a_newer_set_ends_any_it_supplants),
 		cmocka_unit_test(rules_22_and_23_a_released_set_drains_or_ends),
 		cmocka_unit_test(a_drained_set_was_removed_and_did_not_expire),
 		cmocka_unit_test(rule_18_the_lifetime_is_the_longer_of_expires_and_30_s_and_what_was_left),

@@ -147,6 +147,60 @@ static void another_store_empties_the_intended_state_and_is_told(void **state)
 	client_close(&client);
 }
 
+static void rule_20_a_first_use_while_the_link_was_down_is_told(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	struct zb_set set = client_set(&client);
+	assert_int_equal(client_confirm(&client, set.set_id, 7, 600), ZB_CAUSE_DONE);
+	fake_stop(&h->fake);
+	harness_serving(h, false);
+	h->fake.set[0].first_used = 1;
+	come_back(h);
+	client_wait_event(&client, ZB_MSG_FIRST_USED);
+	fake_stop(&h->fake);
+	harness_serving(h, false);
+	come_back(h);
+	harness_run_for(h, 20);
+	client_begin(&client, ZB_MSG_HEARTBEAT);
+	assert_int_equal(client_call(&client), ZB_CAUSE_DONE);
+	assert_int_equal(client.events, 1);
+	client_close(&client);
+}
+
+static void who_came_before_the_first_data_plane_is_told_to_query(void **state)
+{
+	struct harness *h = *state;
+
+	fake_stop(&h->fake);
+	harness_serving(h, false);
+	h->control.synced = false; /* as a daemon that has just started */
+	h->control.store_epoch = 0;
+	hello(h);
+	come_back(h);
+	client_wait_event(&client, ZB_MSG_GAP);
+	client_close(&client);
+}
+
+static void a_set_that_the_data_plane_has_lost_is_no_more_and_a_gap_says_so(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	fake_stop(&h->fake);
+	harness_serving(h, false);
+	h->fake.set[0].set_id = 0;
+	come_back(h);
+	client_wait_event(&client, ZB_MSG_GAP);
+	assert_int_equal(h->control.table.count, 0);
+	client_close(&client);
+}
+
 /* Rule 6: the CONFIRM's answer was lost, so the old set was not ended; the resynchronisation ends it. */
 static void rule_6_a_replacement_that_was_cut_short_is_finished(void **state)
 {
@@ -182,6 +236,9 @@ int main(void)
 		T(a_set_past_its_end_ends_as_soon_as_it_is_learned),
 		T(another_store_empties_the_intended_state_and_is_told),
 		T(rule_6_a_replacement_that_was_cut_short_is_finished),
+		T(rule_20_a_first_use_while_the_link_was_down_is_told),
+		T(who_came_before_the_first_data_plane_is_told_to_query),
+		T(a_set_that_the_data_plane_has_lost_is_no_more_and_a_gap_says_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

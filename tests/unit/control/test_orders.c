@@ -335,6 +335,43 @@ static void release_all_counts_the_peers_own(void **state)
 	client_close(&client);
 }
 
+static void release_all_repeated_has_one_effect_and_the_same_answer(void **state)
+{
+	struct harness *h = *state;
+	struct install in = nth(1);
+
+	hello(h);
+	installed(&in);
+	assert_int_equal(client_release(&client, 0, 5, 0), ZB_CAUSE_DONE);
+	in = nth(2);
+	installed(&in);
+	assert_int_equal(client_release(&client, 0, 5, 0), ZB_CAUSE_DONE);
+	assert_int_equal(zb_get_number(&client.answer.attrs, ZB_ATTR_SET_COUNT, 99), 1);
+	assert_int_equal(fake_count(&h->fake), 1);
+	assert_int_equal(client_release(&client, 0, 5, 1), ZB_CAUSE_REFERENCE_CLASH);
+	assert_int_equal(client_release(&client, 0, 6, 0), ZB_CAUSE_DONE);
+	assert_int_equal(fake_count(&h->fake), 0);
+	client_close(&client);
+}
+
+static void release_all_whose_link_died_is_carried_out_when_repeated(void **state)
+{
+	struct harness *h = *state;
+	struct install in = nth(1);
+
+	hello(h);
+	installed(&in);
+	h->fake.is_mute = true;
+	assert_int_equal(client_release(&client, 0, 5, 60), ZB_CAUSE_DATAPLANE_DOWN);
+	h->fake.set[0].state = BGF_SET_TEMPORARY; /* it died before it took the order */
+	h->fake.set[0].name.last_reference = 0;
+	h->fake.is_mute = false;
+	harness_serving(h, true);
+	assert_int_equal(client_release(&client, 0, 5, 60), ZB_CAUSE_DONE);
+	assert_int_equal(h->fake.set[0].state, BGF_SET_DRAINING);
+	client_close(&client);
+}
+
 static void a_set_is_its_peers_and_an_operators(void **state)
 {
 	struct harness *h = *state;
@@ -372,6 +409,12 @@ static void a_full_table_says_so(void **state)
 				 i < FAKE_CAPACITY ? ZB_CAUSE_DONE : ZB_CAUSE_TABLE_FULL);
 	}
 	assert_int_equal(h->control.table.count, FAKE_CAPACITY);
+	assert_int_equal(h->fake.adds, FAKE_CAPACITY);
+	/* A challenge that ends the subscriber's own temporary set has its place, once that is free. */
+	h->fake.wipes_late = true;
+	snprintf(in.subscriber, sizeof(in.subscriber), "user0");
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	assert_int_equal(h->control.table.count, FAKE_CAPACITY);
 	client_close(&client);
 }
 
@@ -396,6 +439,8 @@ int main(void)
 		T(rule_21_a_registration_that_began_unprotected_ends_the_older_sets),
 		T(rule_23_release_drains_and_then_the_set_is_gone),
 		T(release_all_counts_the_peers_own),
+		T(release_all_repeated_has_one_effect_and_the_same_answer),
+		T(release_all_whose_link_died_is_carried_out_when_repeated),
 		T(a_set_is_its_peers_and_an_operators),
 		T(a_full_table_says_so),
 	};

@@ -69,6 +69,42 @@ static void restart_keeps_or_releases_what_the_former_instance_had(void **state)
 	client_close(&c);
 }
 
+static void only_the_first_hello_of_an_instance_says_what_becomes_of_the_former(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+	struct client first, second;
+
+	assert_int_equal(hello(&first, h, "pcscf1", 1, false), ZB_CAUSE_DONE);
+	assert_int_equal(client_install(&first, &in), ZB_CAUSE_DONE);
+	client_close(&first);
+	assert_int_equal(hello(&first, h, "pcscf1", 2, false), ZB_CAUSE_DONE);
+	assert_int_equal(hello(&second, h, "pcscf1", 2, true), ZB_CAUSE_DONE);
+	harness_run_for(h, 20);
+	assert_int_equal(fake_count(&h->fake), 1);
+	client_close(&first);
+	client_close(&second);
+}
+
+/* Whoever only sends what is refused would hold a connection for good. */
+static void without_hello_a_connection_ends_in_time_whatever_comes(void **state)
+{
+	struct harness *h = *state;
+	static const uint8_t bare[] = {1, ZB_MSG_HELLO, 0, 0, 0, 0,
+				       0, 12,		0, 0, 0, 1}; /* MISSING_ATTRIBUTE */
+	struct client c;
+
+	h->config.control.frame_timeout_s = 1;
+	client_open(&c, h);
+	for (int i = 0; i < 8; i++) {
+		send(c.fd, bare, sizeof(bare), MSG_NOSIGNAL);
+		harness_run_for(h, 200);
+		session_tick_all(&h->control);
+	}
+	assert_true(client_is_closed(&c));
+	client_close(&c);
+}
+
 static void a_malformed_frame_ends_its_association_and_loses_nothing_installed(void **state)
 {
 	static const struct {
@@ -217,6 +253,8 @@ int main(void)
 		T(hello_comes_first),
 		T(a_second_live_instance_of_a_name_is_refused_and_a_later_one_is_not),
 		T(restart_keeps_or_releases_what_the_former_instance_had),
+		T(only_the_first_hello_of_an_instance_says_what_becomes_of_the_former),
+		T(without_hello_a_connection_ends_in_time_whatever_comes),
 		T(a_malformed_frame_ends_its_association_and_loses_nothing_installed),
 		T(a_frame_that_stays_half_ends_in_time_and_others_go_on),
 		T(a_frame_that_comes_octet_by_octet_is_whole_at_last),

@@ -156,16 +156,21 @@ static void test_usage(void **state)
 			expect_line("| `%s` | %s |", zb_attr_row(attr)->name, uses_text(&by_group[attr]));
 }
 
+/* A table has these rows and no others. */
 static void test_numbers_of_the_vocabulary(void **state)
 {
+#define ROW(name, number, text) "| `" #name "` | " #number " | " text " |\n"
+#define TABLE(attr, list)	"\n| `" #attr "` | number | text |\n|---|---|---|\n" list(ROW) "\n"
+	static const char *const tables[] = {TABLE(ALG, BGF_ALG_LIST), TABLE(EALG, BGF_EALG_LIST),
+					     TABLE(MOD, BGF_MOD_LIST), TABLE(STATE, BGF_SET_STATE_LIST),
+					     TABLE(WHY, BGF_REMOVED_LIST)};
+#undef TABLE
+#undef ROW
+
 	(void)state;
-#define LINE(name, number, text) expect_line("| `%s` | %d | %s |", #name, number, text);
-	BGF_ALG_LIST(LINE)
-	BGF_EALG_LIST(LINE)
-	BGF_MOD_LIST(LINE)
-	BGF_SET_STATE_LIST(LINE)
-	BGF_REMOVED_LIST(LINE)
-#undef LINE
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		if (strstr(document, tables[i]) == NULL)
+			fail_msg("PROTOCOL.md lacks the table:%s", tables[i]);
 }
 
 static void test_drop_reasons(void **state)
