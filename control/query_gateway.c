@@ -3,6 +3,7 @@
  * COUNTERS, PORTS and PEERS.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@ enum {
 	ROW_BITS = 8, /* of a COUNTERS cursor: the row within a pair of port and worker */
 };
 
-static_assert(BGF_DROP_COUNT + 7 < 1 << ROW_BITS, "a pair's rows fit the cursor's low bits");
+static_assert(BGF_DROP_COUNT + 7 + 1 + DPL_POLL_GAPS < 1 << ROW_BITS,
+	      "a pair's rows fit the cursor's low bits");
 
 /* An answer that grows while the data plane is asked for one record after the other. */
 struct pass {
@@ -67,6 +69,20 @@ static void ask(struct op *op, unsigned type, uint64_t from, dplink_done done)
 		finish(op, error);
 }
 
+/* What is a worker's and no port's: told with port 0. Row 0 is the sum, then one row a length. */
+static bool get_gap(const struct dpl_counters *c, uint32_t row, struct zb_stat *ret)
+{
+	if (c->port != 0 || row > DPL_POLL_GAPS)
+		return false;
+	*ret = (struct zb_stat){.port = UINT16_MAX, .worker = c->worker};
+	ret->value = row == 0 ? c->poll_gap_us : c->poll_gaps[row - 1];
+	if (row == 0)
+		snprintf(ret->name, sizeof(ret->name), "poll_gap_us");
+	else
+		snprintf(ret->name, sizeof(ret->name), "poll_gaps_%ums", 1u << (row - 1));
+	return true;
+}
+
 /* --- COUNTERS: one pair of port and worker an answer, its rows numbered --- */
 
 static bool get_stat(const struct dpl_counters *c, uint32_t row, struct zb_stat *ret)
@@ -81,7 +97,7 @@ static bool get_stat(const struct dpl_counters *c, uint32_t row, struct zb_stat 
 	enum { TOTALS = sizeof(totals) / sizeof(*totals) };
 
 	if (row >= TOTALS + BGF_DROP_COUNT)
-		return false;
+		return get_gap(c, row - TOTALS - BGF_DROP_COUNT, ret);
 	*ret = (struct zb_stat){.port = c->port, .worker = c->worker};
 	ret->value = row < TOTALS ? totals[row].value : c->drops[row - TOTALS];
 	strncpy(ret->name, row < TOTALS ? totals[row].name : bgf_drop_name(row - TOTALS),

@@ -33,6 +33,9 @@ int show_counters(void *context, uint64_t n, struct dpl_counters *ret)
 	unsigned port = (unsigned)n / s->worker_count, worker = (unsigned)n % s->worker_count;
 	*ret = (struct dpl_counters){.port = (uint16_t)port, .worker = (uint16_t)worker};
 	counters_add(ret, &s->workers[worker]->counters[port]);
+	const struct poll_gaps *gaps = &s->workers[worker]->gaps;
+	ret->poll_gap_us = gaps->us;
+	memcpy(ret->poll_gaps, gaps->longer, sizeof(ret->poll_gaps));
 	if (worker == 0)
 		counters_add(ret, exceptions_counters(s->exceptions, (enum port_side)port));
 	return 0;

@@ -114,18 +114,30 @@ static void sleep_offline(struct worker *w)
 	rte_rcu_qsbr_thread_online(w->rcu, w->id);
 }
 
+/* Turns follow each other within microseconds, unless somebody took the processor away. */
+static void note_gap(struct worker *w, uint64_t last)
+{
+	if (w->now - last >= w->tsc_hz / (US_PER_S / POLL_GAP_LEAST_US))
+		poll_gap_add(&w->gaps, (w->now - last) * US_PER_S / w->tsc_hz);
+}
+
 int worker_run(void *arg)
 {
 	struct worker *w = arg;
+	uint64_t last = rte_rdtsc();
 	unsigned idle = 0;
 
 	rte_rcu_qsbr_thread_register(w->rcu, w->id);
 	rte_rcu_qsbr_thread_online(w->rcu, w->id);
 	while (!*w->stop) {
 		idle = worker_turn(w) > 0 ? 0 : idle + 1;
+		note_gap(w, last);
+		last = w->now;
 		rte_rcu_qsbr_quiescent(w->rcu, w->id);
-		if (idle > IDLE_TURNS && w->idle_sleep_us > 0)
+		if (idle > IDLE_TURNS && w->idle_sleep_us > 0) {
 			sleep_offline(w);
+			last = rte_rdtsc();
+		}
 	}
 	rte_rcu_qsbr_thread_offline(w->rcu, w->id);
 	rte_rcu_qsbr_thread_unregister(w->rcu, w->id);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "counters.h"
+#include "poll_gap.h"
 #include "port.h"
 
 struct crypto;
@@ -86,6 +87,8 @@ struct worker {
 	uint64_t tsc_hz;
 	uint64_t now;	    /* TSC at the begin of this turn */
 	volatile int *stop; /* set by the main lcore */
+
+	struct poll_gaps gaps;
 
 	/* collected during a turn: freed, and sent to the main lcore, at once */
 	uint16_t dead_count, exception_count;

@@ -22,7 +22,12 @@
 #include "bgf_drop.h"
 #include "bgf_sa.h"
 
-enum { DPL_VERSION = 1, DPL_ANSWER = 0x8000, DPL_BATCH = 64 /* rows in one SET_LIST answer at most */ };
+enum {
+	DPL_VERSION = 2,
+	DPL_ANSWER = 0x8000,
+	DPL_BATCH = 64 /* rows in one SET_LIST answer at most */,
+	DPL_POLL_GAPS = 7
+};
 
 enum dpl_type {
 	DPL_HELLO = 1,	    /* dpl_hello            → dpl_hello_answer */
@@ -166,6 +171,9 @@ struct dpl_counters {
 	uint64_t exceptions; /* handed to the kernel */
 	uint64_t forwarded_esp, forwarded_clear;
 	uint64_t drops[BGF_DROP_COUNT];
+	/* of the worker, not of the port: the same for all its ports */
+	uint64_t poll_gap_us;		   /* µs in which it was kept from polling (poll_gap.h) */
+	uint64_t poll_gaps[DPL_POLL_GAPS]; /* how often for 1 << i ms and more */
 };
 
 struct dpl_port {

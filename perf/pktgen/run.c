@@ -170,7 +170,7 @@ static int wait_until_forwarding(struct bench *b, struct load *load, char *error
 
 int run_warm_up(struct bench *b, char *error, unsigned size)
 {
-	static struct traffic_counts counts; /* large */
+	static struct trial trial; /* large */
 	struct load load = b->base;
 
 	memset(load.bad_share, 0, sizeof(load.bad_share));
@@ -183,8 +183,8 @@ int run_warm_up(struct bench *b, char *error, unsigned size)
 	load.packets = 2ull * b->phones;
 	load.report = true;
 	printf("the gateway forwards; now one packet over each pair of each phone\n");
-	traffic_run(b->traffic, &load, &counts);
-	return stop_asked() ? -EINTR : 0;
+	rc = trial_run(b, &load, &trial, error, size);
+	return rc == 0 && stop_asked() ? -EINTR : rc;
 }
 
 int run(struct bench *b, struct json *json, char *error, unsigned size)

@@ -17,8 +17,8 @@ enum {
 	GAP_US = 250,	   /* a turn that took longer was not all work */
 	BACKLOG_US = 1000, /* what is due longer than that is not made up for: no source in the field does */
 	BACKLOG_LEAST = 256, /* packets */
-	QUIET_MS = 100,	     /* nothing came for so long: nothing more will */
-	STALLED_MS = 50,     /* of a closed window: what is out is lost */
+	QUIET_MS = 20,	     /* nothing came for so long: others may be asked why */
+	STALLED_MS = 1000,   /* of a closed window: what is out is lost */
 };
 
 struct way_state {
@@ -26,6 +26,7 @@ struct way_state {
 	uint64_t used, limit; /* slots of the rate that are over; packets to make, UINT64_MAX: no limit */
 	uint64_t produced;    /* packets made */
 	uint64_t forgiven;    /* of the window: given up */
+	uint64_t last_in;     /* TSC when one of them came back */
 };
 
 struct traffic {
@@ -36,7 +37,7 @@ struct traffic {
 	const struct load *load;
 	struct traffic_counts *counts;
 	struct way_state way[WAYS];
-	uint64_t begin, now, last_in, last_work, idle_cycles;
+	uint64_t begin, now, idle_cycles;
 	double slots_per_cycle, cycles_per_us;
 	uint64_t backlog;
 };
@@ -115,7 +116,8 @@ static void begin(struct traffic *t, const struct load *load, struct traffic_cou
 	t->backlog = (uint64_t)(load->rate * BACKLOG_US / 1e6);
 	t->backlog = RTE_MAX(t->backlog, (uint64_t)BACKLOG_LEAST);
 	t->idle_cycles = 0;
-	t->begin = t->now = t->last_in = t->last_work = rte_rdtsc();
+	t->begin = t->now = rte_rdtsc();
+	t->way[WAY_UP].last_in = t->way[WAY_DOWN].last_in = t->now;
 }
 
 /* --- out --- */
@@ -180,9 +182,9 @@ static uint64_t room(struct traffic *t, enum way way)
 		return SOURCE_BURST;
 	if (out < t->load->window)
 		return t->load->window - out;
-	if ((double)(t->now - t->last_in) > STALLED_MS * 1000 * t->cycles_per_us) {
+	if ((double)(t->now - w->last_in) > STALLED_MS * 1000 * t->cycles_per_us) {
 		w->forgiven += out;
-		t->last_in = t->now;
+		w->last_in = t->now;
 	}
 	return 0;
 }
@@ -246,7 +248,7 @@ static unsigned receive_side(struct traffic *t, enum port_side side)
 	else
 		sink_access(&t->sink, ip, kept, now);
 	rte_pktmbuf_free_bulk(ip, kept);
-	t->last_in = now;
+	t->way[side == PORT_CORE ? WAY_UP : WAY_DOWN].last_in = now;
 	return n;
 }
 
@@ -293,8 +295,7 @@ static bool sent_all(const struct traffic *t)
 	return true;
 }
 
-/* Until the last that can come has come: or nothing has for a while. */
-static void drain(struct traffic *t)
+void traffic_wait(struct traffic *t)
 {
 	const uint64_t quiet = (uint64_t)(QUIET_MS * 1000 * t->cycles_per_us);
 	uint64_t heard = rte_rdtsc(), now = heard;
@@ -354,7 +355,7 @@ void traffic_run(struct traffic *t, const struct load *load, struct traffic_coun
 	}
 	ret->seconds = elapsed(t);
 	ret->idle = (double)t->idle_cycles / (double)(t->now - t->begin);
-	drain(t);
+	traffic_wait(t);
 }
 
 void traffic_listen(struct traffic *t, double seconds)
@@ -406,6 +407,6 @@ uint32_t traffic_back_to_back(struct traffic *t, const struct load *load, enum w
 	ret->seconds = elapsed(t);
 	ret->way[way].sent[LOAD_GOOD] = sent;
 	rte_pktmbuf_free_bulk(m + sent, count - sent);
-	drain(t);
+	traffic_wait(t);
 	return sent;
 }

@@ -48,13 +48,16 @@ struct traffic;
 int traffic_new(const struct traffic_args *args, struct traffic **ret);
 void traffic_free(struct traffic *t);
 
-/* One trial: sends, then waits until nothing more comes. *ret is large. */
+/* One trial: sends, and waits as traffic_wait does. *ret is large, and stays in use until the next trial. */
 void traffic_run(struct traffic *t, const struct load *load, struct traffic_counts *ret);
 
 /* As many packets of one way as are asked for, made before the first is sent and then sent as fast as the
  * port takes them. Returns how many it took before it first refused; all others are never sent. */
 uint32_t traffic_back_to_back(struct traffic *t, const struct load *load, enum way way, uint32_t packets,
 			      struct traffic_counts *ret);
+
+/* Takes what still comes of the trial: until all is back, or nothing came for 20 ms. */
+void traffic_wait(struct traffic *t);
 
 /* Answers ARP and ND for so long, and checks nothing. */
 void traffic_listen(struct traffic *t, double seconds);

@@ -2,14 +2,12 @@
 #include "trial.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "stop.h"
 
 enum {
 	REPEATS = 12,
-	SETTLE_TRIES = 50, /* a worker's counters may be a burst old */
-	SETTLE_MS = 10,
+	SETTLE_TRIES = 100, /* of 20 ms at least */
 };
 
 /* Shares of time. */
@@ -40,27 +38,34 @@ uint64_t trial_lost(const struct trial *t)
 	return (uint64_t)llabs(t->unaccounted) + t->full;
 }
 
-/* Reads the gateway's counters until it has counted all that was sent to it. */
-static int read_settled(struct bench *b, const struct watch_counters *then, struct trial *t, char *error,
-			unsigned size)
+/* Whether the gateway has taken all that was sent to it, and all that it forwarded came back. */
+static bool settled(const struct trial *t)
 {
-	const struct timespec pause = {.tv_nsec = SETTLE_MS * 1000000L};
-	struct watch_counters now;
+	for (int way = 0; way < WAYS; way++) {
+		const struct watch_port *p = &t->gateway.side[way];
+		const struct tally *tally = &t->sent.way[way];
+		const uint64_t back =
+			tally->result[PACKET_NONE] + tally->result[PACKET_STALE] + tally_wrong(tally);
+		if (p->rx_packets < tally_sent(tally) + t->sent.answered[way] || watch_unaccounted(p) != 0 ||
+		    back < p->forwarded_esp)
+			return false;
+	}
+	return true;
+}
 
+/* The gateway may not have run for a while: as long as something is under way, both sides are asked again. */
+static int settle(struct bench *b, const struct watch_counters *then, struct trial *t, char *error,
+		  unsigned size)
+{
 	for (int i = 0; i < SETTLE_TRIES; i++) {
-		bool whole = true;
+		struct watch_counters now;
 		int rc = watch_read(&b->watch, &now, error, size);
 		if (rc != 0)
 			return rc;
 		t->gateway = watch_since(&now, then);
-		for (int side = 0; side < WATCH_SIDES; side++) {
-			const struct watch_port *p = &t->gateway.side[side];
-			whole = whole && watch_unaccounted(p) == 0 &&
-				p->rx_packets >= tally_sent(&t->sent.way[side]) + t->sent.answered[side];
-		}
-		if (whole || stop_asked())
+		if (settled(t) || stop_asked())
 			break;
-		nanosleep(&pause, NULL);
+		traffic_wait(b->traffic);
 	}
 	return 0;
 }
@@ -103,7 +108,7 @@ static enum trial_limit limit_of(const struct load *load, const struct traffic_c
 int trial_judge(struct bench *b, const struct watch_counters *then, struct trial *t, char *error,
 		unsigned size)
 {
-	int rc = read_settled(b, then, t, error, size);
+	int rc = settle(b, then, t, error, size);
 
 	if (rc != 0)
 		return rc;
