@@ -108,24 +108,16 @@ static int pool_start(struct gateway *g)
 	return 0;
 }
 
-static void ports_stop(struct gateway *g, int count)
+static int devices_start(struct gateway *g)
 {
-	while (count-- > 0)
-		port_stop(&g->port[count]);
-}
+	const struct config_port *const config[PORT_SIDES] = {port_config(g, PORT_ACCESS),
+							      port_config(g, PORT_CORE)};
+	int rc = port_start_both(config, (uint16_t)g->dp->worker_count, g->pool, g->port, g->error,
+				 (unsigned)g->error_size);
 
-static int ports_start(struct gateway *g)
-{
-	g->workers = (uint16_t)g->dp->worker_count;
-	for (int side = 0; side < PORT_SIDES; side++) {
-		int rc = port_start((enum port_side)side, port_config(g, side), (uint16_t)g->dp->worker_count,
-				    g->pool, &g->port[side], g->error, (unsigned)g->error_size);
-		if (rc != 0) {
-			ports_stop(g, side);
-			return rc;
-		}
-		g->workers = RTE_MIN(g->workers, g->port[side].queues);
-	}
+	if (rc != 0)
+		return rc;
+	g->workers = g->port[PORT_ACCESS].queues;
 	if (g->workers < g->dp->worker_count)
 		dp_log(DP_WARNING,
 		       "%u worker cores are configured, but a device has %u queues only: %u "
@@ -368,7 +360,7 @@ int gateway_run(const struct bgf_config *config, int signals, char *error, size_
 		goto undo_store;
 	if ((rc = pool_start(g)) != 0)
 		goto undo_eal;
-	if ((rc = ports_start(g)) != 0)
+	if ((rc = devices_start(g)) != 0)
 		goto undo_pool;
 	if ((rc = rings_start(g)) != 0)
 		goto undo_ports;
@@ -384,6 +376,7 @@ int gateway_run(const struct bgf_config *config, int signals, char *error, size_
 		goto undo_control;
 	rc = serve(g, signals);
 	workers_stop(g);
+	sets_poll(g->sets); /* nobody holds them any more: removed sets leave no keys behind */
 undo_control:
 	control_stop(g);
 undo_workers:
@@ -395,7 +388,7 @@ undo_tables:
 undo_rings:
 	rings_stop(g);
 undo_ports:
-	ports_stop(g, PORT_SIDES);
+	port_stop_both(g->port);
 undo_pool:
 	rte_mempool_free(g->pool);
 undo_eal:

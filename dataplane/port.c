@@ -64,16 +64,13 @@ static int device_find(struct port *p, char *error, unsigned size)
 	return 0;
 }
 
-/* One queue pair a worker, as far as the device has them; RSS over the two addresses with the key that
- * owner_of computes with, so that packets come to the worker that owns their set. */
-static int configure(struct port *p, uint16_t workers, const struct rte_eth_dev_info *info,
-		     const uint8_t *key)
+/* RSS over the two addresses with the key that owner_of computes with, so that packets come to the worker
+ * that owns their set. */
+static int configure(const struct port *p, const struct rte_eth_dev_info *info, const uint8_t *key)
 {
 	uint64_t rss = info->flow_type_rss_offloads & (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6);
 	struct rte_eth_conf conf = {.rxmode.mtu = p->mtu};
 
-	p->queues = RTE_MIN(info->max_rx_queues, info->max_tx_queues);
-	p->queues = RTE_MIN(workers, p->queues);
 	if (p->queues > 1 && rss != 0) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf = rss;
@@ -116,19 +113,26 @@ static void indirection_set(const struct port *p, uint16_t size)
 		       side_name[p->side]);
 }
 
-static int bring_up(struct port *p, const struct config_port *config, uint16_t workers,
-		    struct rte_mempool *pool, char *error, unsigned size)
+static int info_get(const struct port *p, struct rte_eth_dev_info *ret_info, char *error, unsigned size)
+{
+	int rc = rte_eth_dev_info_get(p->dpdk_id, ret_info);
+
+	return rc == 0 ? 0 : fault(p, rc, error, size, "tells nothing of itself: %s", strerror(-rc));
+}
+
+static int bring_up(struct port *p, const struct config_port *config, struct rte_mempool *pool, char *error,
+		    unsigned size)
 {
 	struct rte_eth_dev_info info;
 	struct rte_ether_addr mac;
-	int rc = rte_eth_dev_info_get(p->dpdk_id, &info);
+	int rc = info_get(p, &info, error, size);
 
 	if (rc != 0)
-		return fault(p, rc, error, size, "tells nothing of itself: %s", strerror(-rc));
+		return rc;
 	if (p->mtu > info.max_mtu || p->mtu < info.min_mtu)
 		return fault(p, -EINVAL, error, size, "mtu %u; the device can %u to %u", p->mtu, info.min_mtu,
 			     info.max_mtu);
-	rc = configure(p, workers, &info, owner_rss_key);
+	rc = configure(p, &info, owner_rss_key);
 	if (rc != 0)
 		return fault(p, rc, error, size, "cannot be configured for %u queues: %s", p->queues,
 			     strerror(-rc));
@@ -152,20 +156,39 @@ static int bring_up(struct port *p, const struct config_port *config, uint16_t w
 	return 0;
 }
 
-int port_start(enum port_side side, const struct config_port *config, uint16_t workers,
-	       struct rte_mempool *pool, struct port *ret_port, char *error, unsigned error_size)
+/* What is known before anything is configured; *workers sinks to the queues that the device has. */
+static int port_find(enum port_side side, const struct config_port *config, struct port *ret_port,
+		     uint16_t *workers, char *error, unsigned size)
 {
 	struct port p = {.side = side, .mtu = config->mtu, .verify_l4 = config->verify_l4};
+	struct rte_eth_dev_info info;
 
 	snprintf(p.device, sizeof(p.device), "%s", config->device);
 	snprintf(p.tap, sizeof(p.tap), "%s", config->tap);
-	int rc = device_find(&p, error, error_size);
+	int rc = device_find(&p, error, size);
+	if (rc == 0)
+		rc = info_get(&p, &info, error, size);
 	if (rc != 0)
 		return rc;
 	p.socket = rte_eth_dev_socket_id(p.dpdk_id);
 	if (p.socket < 0)
 		p.socket = 0;
-	rc = bring_up(&p, config, workers, pool, error, error_size);
+	*workers = RTE_MIN(*workers, info.max_rx_queues);
+	*workers = RTE_MIN(*workers, info.max_tx_queues);
+	*ret_port = p;
+	return 0;
+}
+
+int port_start(enum port_side side, const struct config_port *config, uint16_t workers,
+	       struct rte_mempool *pool, struct port *ret_port, char *error, unsigned error_size)
+{
+	struct port p;
+	int rc = port_find(side, config, &p, &workers, error, error_size);
+
+	if (rc != 0)
+		return rc;
+	p.queues = workers;
+	rc = bring_up(&p, config, pool, error, error_size);
 	if (rc != 0) {
 		rte_eth_dev_close(p.dpdk_id);
 		return rc;
@@ -181,6 +204,30 @@ void port_stop(struct port *p)
 	if (rc != 0)
 		dp_log(DP_WARNING, "port %s: does not stop: %s", side_name[p->side], strerror(-rc));
 	rte_eth_dev_close(p->dpdk_id);
+}
+
+int port_start_both(const struct config_port *const config[PORT_SIDES], uint16_t workers,
+		    struct rte_mempool *pool, struct port ret_port[PORT_SIDES], char *error,
+		    unsigned error_size)
+{
+	struct port p;
+	int rc = 0;
+
+	for (int side = 0; side < PORT_SIDES && rc == 0; side++)
+		rc = port_find((enum port_side)side, config[side], &p, &workers, error, error_size);
+	for (int side = 0; side < PORT_SIDES && rc == 0; side++) {
+		rc = port_start((enum port_side)side, config[side], workers, pool, &ret_port[side], error,
+				error_size);
+		for (int begun = side; rc != 0 && begun-- > 0;)
+			port_stop(&ret_port[begun]);
+	}
+	return rc;
+}
+
+void port_stop_both(struct port port[PORT_SIDES])
+{
+	for (int side = PORT_SIDES; side-- > 0;)
+		port_stop(&port[side]);
 }
 
 bool port_poll(struct port *p)

@@ -18,7 +18,7 @@ enum port_side { PORT_ACCESS = 0, PORT_CORE = 1, PORT_SIDES = 2 };
 struct port {
 	enum port_side side;
 	uint16_t dpdk_id;
-	uint16_t queues; /* rx and tx, one pair a worker */
+	uint16_t queues; /* rx and tx, one pair a worker; the same on both sides */
 	uint16_t mtu;	 /* octets of IP */
 	uint8_t mac[6];
 	bool verify_l4;
@@ -33,6 +33,14 @@ struct port {
 int port_start(enum port_side side, const struct config_port *config, uint16_t workers,
 	       struct rte_mempool *pool, struct port *ret_port, char *error, unsigned error_size);
 void port_stop(struct port *port);
+
+/* Configures and starts both ports as port_start does, with the same number of queues on both: where one
+ * device has fewer than `workers` the other gets no more, since nobody would poll what comes to them;
+ * port->queues says how many. 0 or a negative errno, with the reason in error[]. Main lcore. */
+int port_start_both(const struct config_port *const config[PORT_SIDES], uint16_t workers,
+		    struct rte_mempool *pool, struct port ret_port[PORT_SIDES], char *error,
+		    unsigned error_size);
+void port_stop_both(struct port port[PORT_SIDES]);
 
 /* Asks the device whether its link is up; whether that changed. Main lcore. */
 bool port_poll(struct port *port);
