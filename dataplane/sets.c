@@ -248,6 +248,7 @@ static int record_fill(struct sets *s, uint32_t slot, const struct dpl_set_add *
 	struct store_cold *c = cold_of(s, slot);
 
 	__atomic_store_n(&c->record, STORE_FILLING, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* no key lies in a record that recovery takes for free */
 	c->state = add->state;
 	c->key_length = add->key_length;
 	c->set_id = store_set_id_next(s->args.store, slot);
@@ -354,14 +355,17 @@ int sets_update(struct sets *s, const struct dpl_set_update *u, const struct set
 	}
 	struct store_cold *c = cold_of(s, (uint32_t)slot);
 	uint8_t *flags = &s->hot[slot].shared.flags;
-	c->state = u->state;
-	c->expires = u->expires;
 	c->name = u->name;
+	c->expires = u->expires;
+	/* last: what a crash leaves is a temporary set that lives longer, not an established one that ends
+	 * early */
+	__atomic_store_n(&c->state, u->state, __ATOMIC_RELEASE);
 	if (u->watch_first_use) {
 		c->first_used = 0;
-		c->watch = 1;
-		/* the owner clears it meanwhile, perhaps: change bits, not the octet */
-		__atomic_fetch_or(flags, SA_WATCH_FIRST, __ATOMIC_RELEASE);
+		/* The owner clears it meanwhile, perhaps: change bits, not the octet. It is set before
+		 * `watch`, or recovery after a crash in between took the set for used. */
+		__atomic_fetch_or(flags, SA_WATCH_FIRST, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&c->watch, 1, __ATOMIC_RELEASE);
 	}
 	if (u->state == BGF_SET_TEMPORARY)
 		__atomic_fetch_or(flags, SA_TEMPORARY, __ATOMIC_RELEASE);
@@ -485,6 +489,18 @@ static const char *recover_one(struct sets *s, uint32_t slot)
 	return NULL;
 }
 
+/* A crash between a record's becoming LIVE and its tuples leaves a set that nothing could be sent on: what no
+ * other set has is its own, as it is for every update. Once all that was claimed is. */
+static void recover_unclaimed(struct sets *s)
+{
+	for (uint32_t slot = 0; slot < s->capacity; slot++)
+		for (uint32_t which = 0; which < 2 && cold_of(s, slot)->record == STORE_LIVE; which++)
+			if (tuple_claim(s, slot, which, false) != 0)
+				dp_log(DP_WARNING,
+				       "set %llu (slot %u) has no outbound SA: the look-up table is full",
+				       (unsigned long long)cold_of(s, slot)->set_id, slot);
+}
+
 static void recover(struct sets *s)
 {
 	uint32_t lost = 0;
@@ -505,6 +521,7 @@ static void recover(struct sets *s)
 		else
 			slot_give(s, slot);
 	}
+	recover_unclaimed(s);
 	dp_log(DP_INFO, "store: %u sets recovered, %u removed, %u slots free", s->live, lost, s->free_count);
 }
 

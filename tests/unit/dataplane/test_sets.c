@@ -302,6 +302,58 @@ static void recovery_removes_what_cannot_be_served(void **state)
 	}
 }
 
+static void a_crash_before_a_sets_tuples_leaves_it_whole(void **state)
+{
+	(void)state;
+	struct dpl_set_add add = order(0);
+	struct dpl_set_state set = added(&add), younger;
+
+	store_cold(s.store, slot_of(&set))->tuples = 0;
+	state_close(&s);
+	state_open(&s);
+	for (uint32_t which = 0; which < 2; which++)
+		assert_int_equal(outbound(&set, (int)which), tuple_ref(slot_of(&set), which));
+
+	/* what another set claims stays with that one, the older or the younger */
+	add.name.flags = BGF_SET_REPLACE;
+	younger = added(&add);
+	state_close(&s);
+	state_open(&s);
+	assert_int_equal(outbound(&set, 0), tuple_ref(slot_of(&set), 0));
+	store_cold(s.store, slot_of(&set))->tuples = 0;
+	store_cold(s.store, slot_of(&younger))->tuples = 3;
+	state_close(&s);
+	state_open(&s);
+	assert_int_equal(outbound(&set, 1), tuple_ref(slot_of(&younger), 1));
+	/* and what both claim after a crash in a take-over is the younger's */
+	store_cold(s.store, slot_of(&set))->tuples = 3;
+	state_close(&s);
+	state_open(&s);
+	assert_int_equal(outbound(&set, 0), tuple_ref(slot_of(&younger), 0));
+	assert_int_equal(store_cold(s.store, slot_of(&set))->tuples, 0);
+}
+
+/* A crash behind the owner's clearing of the watch may have lost its notice; one before the watch was set has
+ * not. */
+static void rule_20_a_lost_notice_is_found_at_recovery(void **state)
+{
+	(void)state;
+	struct dpl_set_add add = order(0);
+	struct dpl_set_state set = added(&add), now;
+
+	for (unsigned watch = 0; watch < 2; watch++) {
+		for (unsigned flag = 0; flag < 2; flag++) {
+			store_cold(s.store, slot_of(&set))->watch = (uint8_t)watch;
+			store_cold(s.store, slot_of(&set))->first_used = 0;
+			store_hot(s.store)[slot_of(&set)].shared.flags = flag ? SA_WATCH_FIRST : 0;
+			state_close(&s);
+			state_open(&s);
+			assert_int_equal(sets_get(s.sets, set.set_id, &now), 0);
+			assert_int_equal(now.first_used, watch && !flag);
+		}
+	}
+}
+
 static void rule_20_first_use_is_told_once(void **state)
 {
 	(void)state;
@@ -437,6 +489,8 @@ int main(void)
 		T(a_set_is_not_freed_before_every_worker_passed),
 		T(recovery_keeps_windows_and_sequence_numbers),
 		T(recovery_removes_what_cannot_be_served),
+		T(a_crash_before_a_sets_tuples_leaves_it_whole),
+		T(rule_20_a_lost_notice_is_found_at_recovery),
 		T(rule_20_first_use_is_told_once),
 		T(orders_out_of_bounds_change_nothing),
 		T(all_are_listed_once),
