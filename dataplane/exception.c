@@ -257,8 +257,11 @@ static void icmp_error(struct exceptions *e, struct rte_mbuf *about, enum icmp_e
 	bgf_addr_from_octets(packet + (p->ipv6 ? 8 : 12), p->ipv6 ? 16 : 4, &sender);
 	if (!nexthop_local_for(s->nexthops, &sender, &source))
 		return;
+	/* the token first: a flood of what asks for errors shall not cost their making */
+	if (!within_rate(&s->bucket[SHARE_ERRORS], e->rate, now))
+		return;
 	size_t built = icmp_error_build(kind, packet, length - sizeof(*eth), p->mtu, &source, error);
-	if (built == 0 || !within_rate(&s->bucket[SHARE_ERRORS], e->rate, now))
+	if (built == 0)
 		return;
 	struct rte_mbuf *m = rte_pktmbuf_alloc(e->pool);
 	struct ether_header *out = m ? (void *)rte_pktmbuf_append(m, (uint16_t)(sizeof(*out) + built)) : NULL;
@@ -309,8 +312,8 @@ static void take(struct exceptions *e, struct rte_mbuf *m, uint64_t now)
 	rte_pktmbuf_free(m);
 }
 
-/* Empties the ring, since the workers wake us only when it was empty; but takes no more than it can hold, or
- * a flood kept us here. */
+/* Empties the ring, but takes no more than it can hold, or a flood kept us here: who put more into it
+ * meanwhile has woken us again. */
 static void drain_ring(struct exceptions *e, uint64_t now)
 {
 	struct rte_mbuf *m[BURST];

@@ -42,8 +42,9 @@ void handoff_flush(struct worker *w)
 		drop(w, m, BGF_DROP_EXCEPTION_FULL);
 	}
 	w->exception_count = 0;
-	/* More in the ring than ours: whoever put it there has woken the main lcore. */
-	if (sent > 0 && rte_ring_count(w->to_kernel) <= sent)
+	/* Always: of two workers at once each would find the other's in the ring and leave the waking to it.
+	 */
+	if (sent > 0)
 		wake_main(w);
 }
 

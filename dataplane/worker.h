@@ -75,7 +75,7 @@ struct worker {
 	struct rte_mempool *pool;
 
 	struct rte_ring *to_kernel; /* of exceptions, to the main lcore; any worker produces */
-	int to_kernel_wake;	    /* eventfd written after the ring went from empty to not */
+	int to_kernel_wake;	    /* eventfd written after a turn put something into it */
 	struct rte_ring
 		*from_kernel; /* from the main lcore: whole frames, mbuf->port is the DPDK port to send on */
 	struct rte_ring *handover; /* from the other workers: packets of sets that this one owns; NULL with

@@ -39,7 +39,7 @@ static struct served_table served;
 static struct tuple_table *tuples;
 static struct rte_rcu_qsbr *rcu;
 static struct nexthop_table *hops[PORT_SIDES];
-static int wake, stop;
+static int stop;
 static char store_path[64];
 
 static struct bgf_addr addr(const char *text)
@@ -146,7 +146,7 @@ static void make_worker(void)
 		.rcu = rcu,
 		.pool = lab.pool,
 		.to_kernel = lab.to_kernel,
-		.to_kernel_wake = wake,
+		.to_kernel_wake = lab.wake,
 		.from_kernel = lab.from_kernel,
 		.notices = lab.notices,
 		.stop = &stop,
@@ -179,7 +179,7 @@ int lab_start(void **state)
 	lab.to_kernel = ring("to_kernel");
 	lab.from_kernel = ring("from_kernel");
 	lab.notices = rte_ring_create("notices", 2, 0, 0);
-	wake = eventfd(0, EFD_NONBLOCK);
+	lab.wake = eventfd(0, EFD_NONBLOCK);
 	make_port(PORT_ACCESS, "access");
 	make_port(PORT_CORE, "core");
 	make_store();
@@ -204,7 +204,7 @@ int lab_stop(void **state)
 	tuple_table_free(tuples);
 	store_close(lab.store);
 	unlink(store_path);
-	close(wake);
+	close(lab.wake);
 	return 0;
 }
 
@@ -243,6 +243,7 @@ int lab_reset(void **state)
 		drain(lab.rx[side]);
 		drain(lab.tx[side]);
 		lab.port[side].verify_l4 = false;
+		lab.port[side].mtu = LAB_MTU;
 	}
 	drain(lab.to_kernel);
 	while (rte_ring_dequeue(lab.notices, &slot) == 0)

@@ -44,6 +44,7 @@ struct lab {
 	struct port port[PORT_SIDES];
 	struct rte_ring *rx[PORT_SIDES], *tx[PORT_SIDES];
 	struct rte_ring *to_kernel, *from_kernel, *notices;
+	int wake; /* the main lcore's eventfd */
 	struct rte_mempool *pool;
 	struct store *store;
 };

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <rte_ring.h>
@@ -102,6 +103,29 @@ static void a_full_ring_to_the_kernel_is_a_named_drop(void **state)
 	assert_int_equal(lab.w->counters[PORT_ACCESS].exceptions, taken);
 }
 
+/* Another worker's packet in the ring does not mean that the main lcore was woken: that one may think the
+ * same. */
+static void the_main_lcore_is_woken_whatever_others_left(void **state)
+{
+	struct rte_mbuf *others = rte_pktmbuf_alloc(lab.pool);
+	struct lab_frame f, got;
+	uint64_t count;
+	struct pkt p;
+	(void)state;
+
+	assert_int_equal(rte_ring_enqueue(lab.to_kernel, others), 0);
+	while (read(lab.wake, &count, sizeof(count)) > 0)
+		;
+	lab_turn();
+	assert_true(read(lab.wake, &count, sizeof(count)) < 0); /* nothing for it, no system call */
+	lab_make(&f, &(struct lab_packet){.from_core = true, .port_src = LAB_SIP, .dst = "10.45.0.77"});
+	lab_put(PORT_CORE, &f);
+	lab_turn();
+	assert_int_equal(read(lab.wake, &count, sizeof(count)), sizeof(count));
+	assert_true(lab_take_exception(&got, &p));
+	assert_true(lab_take_exception(&got, &p));
+}
+
 static void frames_of_the_kernel_leave_as_they_are(void **state)
 {
 	struct lab_frame f, got;
@@ -172,6 +196,7 @@ int main(void)
 		TEST(without_a_neighbour_the_main_lcore_gets_it_finished),
 		TEST(a_full_queue_is_a_named_drop),
 		TEST(a_full_ring_to_the_kernel_is_a_named_drop),
+		TEST(the_main_lcore_is_woken_whatever_others_left),
 		TEST(frames_of_the_kernel_leave_as_they_are),
 		TEST(packets_of_another_workers_sets_are_handed_over),
 	};
