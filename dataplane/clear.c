@@ -33,10 +33,16 @@ static enum bgf_drop check(const struct worker *w, const struct rte_mbuf *m, con
 	return !served->digest_clients && answers_challenge(l4, p) ? BGF_DROP_CLEAR_AUTH : DROP_NONE;
 }
 
-static void pass(struct rte_mbuf *m, struct batch *out)
+/* On to the link of the other side, if it fits there. */
+static void pass(struct worker *w, enum port_side to, struct rte_mbuf *m, struct batch *out)
 {
 	const struct pkt *p = pkt(m);
+	const uint16_t mtu = w->port[to]->mtu;
 
+	if (p->l3_len + p->payload > mtu) {
+		handoff_too_big(w, m, mtu);
+		return;
+	}
 	ip_rewrite(batch_ip(m), p->ipv6, p->payload, p->proto);
 	batch_add(out, m);
 }
@@ -48,19 +54,12 @@ void clear_in(struct worker *w, const struct batch *in, struct batch *out)
 		if (reason != DROP_NONE)
 			drop(w, in->m[i], reason);
 		else
-			pass(in->m[i], out);
+			pass(w, PORT_CORE, in->m[i], out);
 	}
 }
 
 void clear_out(struct worker *w, const struct batch *in, struct batch *out)
 {
-	const uint16_t mtu = w->port[PORT_ACCESS]->mtu;
-
-	for (uint16_t i = 0; i < in->n; i++) {
-		struct rte_mbuf *m = in->m[i];
-		if (pkt(m)->l3_len + pkt(m)->payload > mtu)
-			handoff_too_big(w, m, mtu);
-		else
-			pass(m, out);
-	}
+	for (uint16_t i = 0; i < in->n; i++)
+		pass(w, PORT_ACCESS, in->m[i], out);
 }

@@ -147,6 +147,9 @@ static enum bgf_drop check_inner(const struct worker *w, const struct rte_mbuf *
 		return BGF_DROP_L4_HEADER;
 	if (l4_source(ret->l4) != sa->port_ue || l4_destination(ret->l4) != sa->port_local)
 		return BGF_DROP_SELECTOR;
+	/* No ICMP error: it would show in the clear what came in ESP. */
+	if (p->l3_len + ret->payload > w->port[PORT_CORE]->mtu)
+		return BGF_DROP_TOO_BIG;
 	if ((flags & (SA_TEMPORARY | SA_WATCH_FIRST)) == 0)
 		return DROP_NONE;
 	const uint32_t length = l4_data(ret->l4, ret->payload, ret->proto, &data);

@@ -48,7 +48,7 @@ enum bgf_drop_scope { BGF_DROP_PORT, BGF_DROP_SA };
 	X(SOURCE_NOT_SERVED, source_not_served, PORT, "from the core side with a source that is not served") \
 	X(NO_SET, no_set, PORT, "from a protected port of the P-CSCF, and no set with these ports exists")   \
 	X(SEQ_EXHAUSTED, seq_exhausted, SA, "the SA's sequence numbers are used up")                         \
-	X(TOO_BIG, too_big, PORT, "does not fit the access link once ESP is on it")                          \
+	X(TOO_BIG, too_big, PORT, "does not fit the next link, on the access side with its ESP")             \
 	X(HEADROOM, headroom, PORT, "no room in the packet buffer for the ESP header or trailer")            \
 	/* on the way out */                                                                                 \
 	X(NO_ROUTE, no_route, PORT, "no route to the destination on the port's side")                        \

@@ -206,6 +206,40 @@ static void rule_26_an_unprotected_register_passes_beside_a_set(void **state)
 	}
 }
 
+static void what_does_not_fit_the_core_link_is_too_big(void **state)
+{
+	static char data[100];
+	struct lab_frame f, got;
+	struct pkt p;
+	(void)state;
+
+	memset(data, '\n', sizeof(data));
+	EACH_FAMILY
+	{
+		for (int df = 0; df < 2; df++) {
+			struct lab_packet packet = {.ipv6 = ipv6,
+						    .port_src = 40000,
+						    .port_dst = LAB_SIP,
+						    .data = data,
+						    .data_length = sizeof(data),
+						    .dont_fragment = df};
+			const uint16_t fits = (uint16_t)((ipv6 ? 40 : 20) + 8 + sizeof(data));
+			lab_make(&f, &packet);
+			lab.port[PORT_CORE].mtu = fits;
+			lab_expect_forward(PORT_ACCESS, &f, &got);
+			lab.port[PORT_CORE].mtu = fits - 1;
+			lab_expect_drop(PORT_ACCESS, &f, BGF_DROP_TOO_BIG);
+			assert_int_equal(lab_take_exception(&got, &p), df || ipv6);
+			if (!df && !ipv6)
+				continue;
+			assert_int_equal(p.exception, EXCEPTION_TOO_BIG);
+			assert_int_equal(p.mtu, fits - 1);
+			assert_int_equal(p.side, PORT_ACCESS);
+			assert_memory_equal(got.octet, f.octet, f.length);
+		}
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, lab_reset)
@@ -218,6 +252,7 @@ int main(void)
 		TEST(attacks_on_other_ports_do_not_use_up_the_rate),
 		TEST(rule_29_an_authentication_response_in_the_clear_is_dropped),
 		TEST(rule_26_an_unprotected_register_passes_beside_a_set),
+		TEST(what_does_not_fit_the_core_link_is_too_big),
 	};
 	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

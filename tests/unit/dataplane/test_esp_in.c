@@ -540,6 +540,31 @@ static void a_mixed_burst_is_told_apart(void **state)
 	}
 }
 
+/* Nor is its sender told: an ICMP error would quote it in the clear. */
+static void what_does_not_fit_the_core_link_is_dropped_unanswered(void **state)
+{
+	struct lab_frame f, got;
+	struct pkt p;
+	(void)state;
+
+	EACH_FAMILY
+	{
+		struct lab_packet packet = {.ipv6 = ipv6, .data = "0123456789", .dont_fragment = true};
+		const uint16_t fits = (uint16_t)((ipv6 ? 40 : 20) + 8 + 10);
+		lab_install(LAB_SLOT, ipv6, 0);
+		for (uint32_t seq = 1; seq <= 2; seq++) {
+			lab_make(&f, &packet);
+			lab_wrap(&f, lab_spi(LAB_SLOT, 0), seq);
+			lab.port[PORT_CORE].mtu = (uint16_t)(fits + 1 - seq);
+			if (seq == 1)
+				lab_expect_forward(PORT_ACCESS, &f, &got);
+			else
+				lab_expect_drop(PORT_ACCESS, &f, BGF_DROP_TOO_BIG);
+		}
+		assert_false(lab_take_exception(&got, &p));
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, lab_reset)
@@ -564,6 +589,7 @@ int main(void)
 		TEST(rule_20_the_first_payload_that_is_no_register_is_told_once),
 		TEST(rule_20_a_full_ring_is_tried_again),
 		TEST(a_mixed_burst_is_told_apart),
+		TEST(what_does_not_fit_the_core_link_is_dropped_unanswered),
 	};
 	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }
