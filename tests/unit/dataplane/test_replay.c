@@ -3,11 +3,16 @@
  * The replay window against a naive model that remembers every number it ever accepted.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -140,6 +145,56 @@ static void a_crash_between_top_and_bits_accepts_nothing_twice(void **state)
 	}
 }
 
+static bool accepts_again(const struct sa_in *sa, uint32_t upto)
+{
+	for (uint32_t seq = 0; seq <= upto; seq++)
+		if (replay_check(sa, seq))
+			return true;
+	return false;
+}
+
+/* Updates a window in a child, one instruction at a time, and looks at what kill -9 there would leave. How
+ * many instructions after which one of the first `seen` numbers would pass again. */
+static unsigned unsafe_instructions(struct sa_in *shared, uint32_t seen, uint32_t seq)
+{
+	unsigned unsafe = 0;
+	int status;
+	const pid_t child = fork();
+
+	if (child == 0) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		_exit(replay_update(shared, seq) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	while (WIFSTOPPED(status)) {
+		unsafe += accepts_again(shared, seen);
+		assert_int_equal(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL), 0);
+		assert_int_equal(waitpid(child, &status, 0), child);
+	}
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(shared->top, seq);
+	assert_false(replay_check(shared, seq));
+	return unsafe;
+}
+
+static void rule_9_no_instruction_is_one_that_a_crash_must_not_follow(void **state)
+{
+	static const uint32_t jumps[] = {1, 63, 64, 65, 127, 128, 200};
+	struct sa_in *shared =
+		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	(void)state;
+
+	assert_ptr_not_equal(shared, MAP_FAILED);
+	for (size_t i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {
+		memset(shared, 0, sizeof(*shared));
+		for (uint32_t seq = 1; seq <= 150; seq++)
+			assert_true(replay_update(shared, seq));
+		assert_int_equal(unsafe_instructions(shared, 150, 150 + jumps[i]), 0);
+	}
+	munmap(shared, sizeof(*shared));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +203,7 @@ int main(void)
 		cmocka_unit_test(every_number_of_the_window_is_accepted_once),
 		cmocka_unit_test(rule_9_number_0_is_never_accepted_and_the_last_is),
 		cmocka_unit_test(a_crash_between_top_and_bits_accepts_nothing_twice),
+		cmocka_unit_test(rule_9_no_instruction_is_one_that_a_crash_must_not_follow),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
