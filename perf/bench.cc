@@ -113,6 +113,7 @@ void run_pair(benchmark::State &state, bool inbound)
 	count_figure(state, "two_workers_vs_two_raw_threads", result.ratio);
 	count_figure(state, "two_workers_cycles", result.cycles);
 	state.counters["disturbed"] = result.disturbed;
+	state.counters["disturbed_kept"] = result.kept;
 	pair_free(p);
 }
 

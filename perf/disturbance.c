@@ -9,7 +9,7 @@
 enum {
 	LOOP = 2000,	    /* some 3 us */
 	GAP_CYCLES = 10000, /* 4 us: longer than a timer tick, shorter than a slice of another program */
-	BURSTS_MAX = 4097,
+	BURSTS_MAX = 4096,
 };
 
 /* Chains that keep all of the core's units busy, so that another thread of the same core shows as well as one
@@ -40,14 +40,37 @@ static int compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-bool disturbance_gap(const uint64_t *stamp, uint32_t bursts)
+/* The longest that a burst may take: half as much again as the median one, and a timer tick. */
+static uint64_t longest(const uint64_t *stamp, uint32_t bursts, uint64_t *ret_median)
 {
 	static __thread uint64_t took[BURSTS_MAX];
 
-	if (bursts == 0 || bursts >= BURSTS_MAX)
-		return true;
 	for (uint32_t i = 0; i < bursts; i++)
 		took[i] = stamp[i + 1] - stamp[i];
 	qsort(took, bursts, sizeof(*took), compare);
-	return took[bursts - 1] > took[bursts / 2] + took[bursts / 2] / 2 + GAP_CYCLES;
+	*ret_median = took[bursts / 2];
+	return *ret_median + *ret_median / 2 + GAP_CYCLES;
+}
+
+bool disturbance_gap(const uint64_t *stamp, uint32_t bursts)
+{
+	uint64_t median;
+	const uint64_t most = longest(stamp, bursts, &median);
+
+	for (uint32_t i = 0; i < bursts; i++)
+		if (stamp[i + 1] - stamp[i] > most)
+			return true;
+	return false;
+}
+
+uint64_t disturbance_cycles(const uint64_t *stamp, uint32_t bursts)
+{
+	uint64_t median, sum = 0;
+	const uint64_t most = longest(stamp, bursts, &median);
+
+	for (uint32_t i = 0; i < bursts; i++) {
+		const uint64_t took = stamp[i + 1] - stamp[i];
+		sum += took > most ? median : took;
+	}
+	return sum;
 }

@@ -14,4 +14,7 @@ bool disturbance_calibration(void);
 /* Whether one of the bursts took so long that something else ran meanwhile. stamp[0..bursts]. */
 bool disturbance_gap(const uint64_t *stamp, uint32_t bursts);
 
+/* All bursts together, one in a gap counted as the median burst. */
+uint64_t disturbance_cycles(const uint64_t *stamp, uint32_t bursts);
+
 #endif

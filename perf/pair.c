@@ -15,7 +15,7 @@
 #include "disturbance.h"
 #include "field_cache.h"
 
-enum { WORKERS = 2, UES = 100000, BUFFERS = 1024, BURST = 64, GROUPS_MAX = 4096, TRIES_MAX = 500 };
+enum { WORKERS = 2, UES = 100000, BUFFERS = 1024, BURST = 64, GROUPS_MAX = 4096, TRIES_MAX = 40 };
 enum side { OURS, RAW, SIDES };
 
 /* One thread's part of a round. */
@@ -35,7 +35,7 @@ struct pair {
 	struct part part[WORKERS];
 	unsigned ready; /* threads that stand at the line */
 	double *gain[SIDES], *ratio, *cycles;
-	unsigned groups, disturbed;
+	unsigned groups, disturbed, kept;
 };
 
 static int fill(struct pair *p, char *error, size_t error_size)
@@ -115,7 +115,7 @@ static int take_part(void *arg)
 	if (!part->alone)
 		line_up(part->pair);
 	const uint32_t bursts = c->type->round(c, part->stamp);
-	part->cycles = (double)(part->stamp[bursts] - part->stamp[0]) / BUFFERS;
+	part->cycles = (double)disturbance_cycles(part->stamp, bursts) / BUFFERS;
 	part->rc = c->type->check(c) != BUFFERS ? -EIO : disturbance_gap(part->stamp, bursts);
 	return 0;
 }
@@ -154,7 +154,8 @@ static int together(struct pair *p, enum side side)
 	return verdict(p);
 }
 
-/* Packets a cycle of both, once nothing interrupted either. Where they run alone: the mean. */
+/* Packets a cycle of both together, once nothing interrupted either. One that is interrupted again and again
+ * is taken without its gaps, and counted. */
 static int rate_of(struct pair *p, enum side side, int (*run)(struct pair *, enum side), double *ret)
 {
 	int rc = 1;
@@ -163,8 +164,10 @@ static int rate_of(struct pair *p, enum side side, int (*run)(struct pair *, enu
 		rc = run(p, side);
 		p->disturbed += rc == 1;
 	}
+	p->kept += rc == 1;
+	p->disturbed -= rc == 1;
 	*ret = 1 / p->part[0].cycles + 1 / p->part[1].cycles;
-	return rc == 1 ? -EBUSY : rc;
+	return rc < 0 ? rc : 0;
 }
 
 int pair_group(struct pair *p, double *ret_seconds, char *error, size_t error_size)
@@ -181,9 +184,7 @@ int pair_group(struct pair *p, double *ret_seconds, char *error, size_t error_si
 			rc = rate_of(p, side, together, &two[side]);
 	}
 	if (rc != 0) {
-		snprintf(error, error_size, "%s",
-			 rc == -EBUSY ? "rounds were interrupted again and again: the cores are not ours"
-				      : "packets did not come out right");
+		snprintf(error, error_size, "two workers: packets did not come out right");
 		return rc;
 	}
 	for (int side = 0; side < SIDES; side++)
@@ -197,7 +198,7 @@ int pair_group(struct pair *p, double *ret_seconds, char *error, size_t error_si
 
 void pair_result_of(struct pair *p, struct pair_result *ret)
 {
-	*ret = (struct pair_result){.disturbed = p->disturbed};
+	*ret = (struct pair_result){.disturbed = p->disturbed, .kept = p->kept};
 	if (p->groups == 0)
 		return;
 	ret->ours = figure_of(p->gain[OURS], p->groups);

@@ -18,7 +18,7 @@ struct pair_result {
 	struct figure ours, raw; /* packets/s of two over those of one */
 	struct figure ratio;	 /* of these two, group by group */
 	struct figure cycles;	 /* a packet, of two workers at once */
-	unsigned disturbed;
+	unsigned disturbed, kept;
 };
 
 /* NULL with a sentence in error[]; 100,000 UEs, IMIX, IPv4, UDP, burst 64, 1,024 buffers a worker. */

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From the suites' counters to the report's names, and to the targets."""
+import datetime
+import re
+
+from . import gateway
+
+# The report's names, and of which point and counter they are. Ratios are ours / reference.
+SOURCES = {
+    "imix_100k_in_vs_raw": ("imix_100k_in", "vs_raw"),
+    "imix_100k_out_vs_raw": ("imix_100k_out", "vs_raw"),
+    "imix_100k_in_minus_raw_cycles": ("imix_100k_in", "minus_raw"),
+    "imix_100k_out_minus_raw_cycles": ("imix_100k_out", "minus_raw"),
+    "imix_100k_in_vs_librte_ipsec": ("imix_100k_in", "vs_librte_ipsec"),
+    "imix_100k_out_vs_librte_ipsec": ("imix_100k_out", "vs_librte_ipsec"),
+    "imix_1m_vs_1_in": ("imix_1m_in", "vs_ours_other"),
+    "imix_1m_vs_1_out": ("imix_1m_out", "vs_ours_other"),
+    "nocrypto_100k_in_cycles": ("imix_100k_in", "nocrypto_cycles"),
+    "nocrypto_100k_out_cycles": ("imix_100k_out", "nocrypto_cycles"),
+    "bytes_per_ue_dataplane": ("imix_1m_in", "bytes_per_ue"),
+    "self_check_ratio": ("self_check", "vs_raw_again"),
+    "slowed_check_cycles": ("slowed_check", "minus_ours"),
+}
+PAIRS = ("two_workers_in", "two_workers_out")
+NAMES = [*SOURCES, "two_workers_vs_two_raw_threads", "hot_bytes_per_set", *gateway.NAMES]
+COUNTERS_OF_GOOGLE = ("name", "family_index", "per_family_instance_index", "run_name", "run_type", "repetitions",
+                      "repetition_index", "threads", "iterations", "real_time", "cpu_time", "time_unit", "label",
+                      "error_occurred", "error_message")
+
+
+def matching(names, pattern):
+    return [name for name in names if pattern is None or re.search(pattern, name)]
+
+
+def glance(line):
+    """The few figures of a line of Google Benchmark's table that tell how it goes."""
+    if "ERROR" in line:
+        return "failed: " + line.split("'", 1)[-1].rstrip().rstrip("'")
+    shown = dict(re.findall(r"(\S+?)=([0-9.e+-]+[kMG]?)", line))
+    wanted = [(name, shown[name]) for name in ("cycles", "vs_raw", "vs_raw_again", "minus_ours",
+                                               "two_workers_vs_two_raw_threads") if name in shown]
+    return "  ".join(f"{name} {value}" for name, value in wanted)
+
+
+def points(suites):
+    """{name: {counter: number, "label": ...}}; a point that failed has "error" alone."""
+    found = {}
+    for run in suites["benchmarks"]:
+        name = run["name"].split("/", 1)[0]
+        if run.get("error_occurred"):
+            found[name] = {"error": run.get("error_message", "")}
+            continue
+        found[name] = {key: round(value, 4) for key, value in run.items() if key not in COUNTERS_OF_GOOGLE}
+        found[name]["contenders"] = dict(part.split(": ", 1) for part in run.get("label", "").split("; ") if ": " in part)
+    return found
+
+
+def named(found):
+    """The report's plain numbers, those that were measured."""
+    values = {name: found.get(point, {}).get(counter) for name, (point, counter) in SOURCES.items()}
+    pairs = [found[name]["two_workers_vs_two_raw_threads"] for name in PAIRS
+             if "two_workers_vs_two_raw_threads" in found.get(name, {})]
+    values["two_workers_vs_two_raw_threads"] = min(pairs) if pairs else None
+    return values
+
+
+def raw_limit(found, direction):
+    """Of the ratio to raw: the larger of 1.25 and what raw + 130 cycles makes."""
+    cycles = found.get(f"imix_100k_{direction}", {}).get("raw_cycles")
+    return max(1.25, 1 + 130 / cycles) if cycles else 1.25
+
+
+def targets(values, found):
+    """Rows of PERFORMANCE's table: name, what it is, value, limit, whether it is met (None: not measured)."""
+    at_most = [
+        ("imix_100k_in_vs_raw", "IMIX, 100,000 UEs, inbound, against raw", raw_limit(found, "in")),
+        ("imix_100k_out_vs_raw", "the same outbound", raw_limit(found, "out")),
+        ("imix_100k_in_vs_librte_ipsec", "the same against librte_ipsec, inbound", 0.5),
+        ("imix_100k_out_vs_librte_ipsec", "the same outbound", 0.5),
+        ("nocrypto_100k_in_cycles", "cycles without crypto, inbound", 130),
+        ("nocrypto_100k_out_cycles", "the same outbound", 130),
+        ("imix_1m_vs_1_in", "1,000,000 UEs against one, inbound", 1.4),
+        ("imix_1m_vs_1_out", "the same outbound", 1.4),
+        ("hot_bytes_per_set", "hot octets of a set of four SAs", 320),
+        ("bytes_per_ue_dataplane", "octets of an established UE in the data plane", 1024),
+        ("bytes_per_ue_control", "and in control", 1024),
+        ("gateway_loss_at_80_percent", "packets lost at 80 % of the limit while sets come and go", 0),
+        ("residence_p99_us_at_10_percent", "residence at 10 % load, p99, us", 100),
+    ]
+    rows = [(name, what, values.get(name), "<=", limit) for name, what, limit in at_most]
+    rows.insert(8, ("two_workers_vs_two_raw_threads", "two workers' gain against two raw threads'",
+                    values.get("two_workers_vs_two_raw_threads"), ">=", 0.95))
+    return [{"name": name, "what": what, "value": value, "relation": relation, "limit": round(limit, 3),
+             "met": None if value is None else value <= limit if relation == "<=" else value >= limit}
+            for name, what, value, relation, limit in rows]
+
+
+def number(value):
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def table(rows):
+    lines = [f"{'target':34} {'value':>9}    {'limit':>8}  "]
+    for row in rows:
+        verdict = {True: "met", False: "NOT MET", None: "not measured"}[row["met"]]
+        lines.append(f"{row['name']:34} {number(row['value']):>9} {row['relation']} {number(row['limit']):>8}  {verdict}")
+    return "\n".join(lines) + "\n"
+
+
+def report(suites, measured, machine):
+    found = points(suites)
+    values = {**named(found), **measured}
+    context = suites["context"]
+    values["hot_bytes_per_set"] = int(context["hot_bytes_per_set"])
+    return {
+        "report": 1,
+        "made": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "machine": {**machine, **{key: context.get(key) for key in ("dpdk", "intel_ipsec_mb", "openssl")},
+                    "tsc_hz": int(context["tsc_hz"])},
+        "product": {"version": context["product"], "burst": int(context["product_burst"])},
+        **{name: values.get(name) for name in NAMES},
+        "disturbed_rounds": int(sum(point.get("disturbed", 0) for point in found.values())),
+        "disturbed_rounds_kept": int(sum(point.get("disturbed_kept", 0) for point in found.values())),
+        "targets": targets(values, found),
+        "points": found,
+    }
