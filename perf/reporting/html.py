@@ -60,7 +60,8 @@ def peers(report):
     def both(counter):
         return [value_of(report, f"imix_100k_{direction}", counter) for direction in ("in", "out")]
     return svg.bars({"gateway": both("cycles"), "ipsec-mb alone": both("raw_cycles"),
-                     "no crypto": both("nocrypto_cycles"), "librte_ipsec": both("librte_ipsec_cycles"), "OpenSSL alone": both("openssl_cycles")},
+                     "no crypto": both("nocrypto_cycles"), "librte_ipsec": both("librte_ipsec_cycles"),
+                     "OpenSSL alone": both("openssl_cycles")},
                     ["inbound", "outbound"], "TSC cycles a packet")
 
 
@@ -121,9 +122,10 @@ def page(report):
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><title>BGF: the fast path, measured</title>",
         f"<style>{STYLE}</style><h1>The fast path, measured</h1>",
-        f"<p>{report['made']}, a {report['mode']} run of {report['seconds']:.0f} s. TSC cycles a packet on one core, between "
-        "rx burst and tx burst, medians of rounds that alternate with their reference's over the same buffers.</p>",
-        "<h2>Targets</h2><table>", row(["name", "what", "value", "limit", ""], "th"), *target_rows(report), "</table>",
+        f"<p>{report['made']}, a {report['mode']} run of {report['seconds']:.0f} s. TSC cycles a packet on one core, "
+        "between rx burst and tx burst, medians of rounds that alternate with their reference's over the same buffers.</p>",
+        "<h2>Targets</h2><table>", row(["name", "what", "value", "limit", ""], "th"), *target_rows(report),
+        "</table>",
         "<h2>Cycles a packet by length of the IP packet</h2>", by_size(report),
         "<h2>By number of UEs (IMIX)</h2>", by_ues(report),
         "<h2>Peers (IMIX, 100,000 UEs)</h2>", peers(report),
