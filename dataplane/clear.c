@@ -3,6 +3,7 @@
 
 #include "drop.h"
 #include "handoff.h"
+#include "nexthop.h"
 #include "pkt.h"
 #include "policer.h"
 #include "served.h"
@@ -16,8 +17,23 @@ static bool answers_challenge(const uint8_t *l4, const struct pkt *p)
 	return sip_answers_challenge(data, length);
 }
 
+/* Where answers would go. No route leads back on this side to an address of the core's or of the gateway's
+ * own: only a forger has it here (BCP 38), and a P-CSCF may trust it. */
+static void find_routes_back(const struct worker *w, const struct batch *in, uint16_t *ret_id)
+{
+	const uint8_t *src[WORKER_BURST];
+	uint8_t ipv6[WORKER_BURST];
+
+	for (uint16_t i = 0; i < in->n; i++) {
+		ipv6[i] = pkt(in->m[i])->ipv6;
+		src[i] = ip_source(batch_ip(in->m[i]), ipv6[i]);
+	}
+	nexthop_find_bulk(w->nexthops[PORT_ACCESS], src, ipv6, in->n, ret_id);
+}
+
 /* The cheap questions first; only what may pass costs its source a token and us a look into SIP. */
-static enum bgf_drop check(const struct worker *w, const struct rte_mbuf *m, const struct pkt *p)
+static enum bgf_drop check(const struct worker *w, const struct rte_mbuf *m, const struct pkt *p,
+			   uint16_t route_back)
 {
 	const struct served_address *served = &w->served->entry[p->served];
 	const uint8_t *ip = batch_ip(m), *l4 = ip + p->l3_len;
@@ -28,6 +44,8 @@ static enum bgf_drop check(const struct worker *w, const struct rte_mbuf *m, con
 		return BGF_DROP_CLEAR_PROTOCOL;
 	if (!served_unprotected(served, l4_destination(l4)))
 		return BGF_DROP_CLEAR_PORT;
+	if (route_back == NEXTHOP_NONE || route_back == NEXTHOP_LOCAL)
+		return BGF_DROP_SOURCE_INVALID;
 	if (!policer_admit(w->policer, ip_source(ip, p->ipv6), p->ipv6, w->now))
 		return BGF_DROP_CLEAR_RATE;
 	return !served->digest_clients && answers_challenge(l4, p) ? BGF_DROP_CLEAR_AUTH : DROP_NONE;
@@ -49,8 +67,13 @@ static void pass(struct worker *w, enum port_side to, struct rte_mbuf *m, struct
 
 void clear_in(struct worker *w, const struct batch *in, struct batch *out)
 {
+	uint16_t route_back[WORKER_BURST];
+
+	if (in->n == 0)
+		return;
+	find_routes_back(w, in, route_back);
 	for (uint16_t i = 0; i < in->n; i++) {
-		const enum bgf_drop reason = check(w, in->m[i], pkt(in->m[i]));
+		const enum bgf_drop reason = check(w, in->m[i], pkt(in->m[i]), route_back[i]);
 		if (reason != DROP_NONE)
 			drop(w, in->m[i], reason);
 		else

@@ -20,7 +20,7 @@ enum bgf_drop_scope { BGF_DROP_PORT, BGF_DROP_SA };
 	X(FRAGMENT, fragment, PORT, "an IP fragment; reassembly does not exist yet")                         \
 	X(ETHERTYPE, ethertype, PORT, "a frame that is neither IP nor ARP")                                  \
 	X(NOT_OURS, not_ours, PORT, "sent to another station's MAC address")                                 \
-	X(SOURCE_INVALID, source_invalid, PORT, "a source address that no host has")                         \
+	X(SOURCE_INVALID, source_invalid, PORT, "a source address that no host on that side has")            \
 	X(TTL_EXPIRED, ttl_expired, PORT, "TTL or hop limit would become 0 here")                            \
 	X(L4_CHECKSUM, l4_checksum, PORT, "UDP or TCP checksum is wrong (verify_l4)")                        \
 	X(L4_HEADER, l4_header, PORT, "UDP or TCP header is cut short or its length is wrong")               \

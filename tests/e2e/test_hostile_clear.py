@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from deploy.lab import netns
 from hostile import one_hop_on, plain, protect, sip
 
 SETTINGS = {"dataplane.clear_rate": "100", "dataplane.clear_burst": "100"}
@@ -194,5 +195,7 @@ def test_clear_rate_is_per_source(field, ue):
     other = field.ue(ue.family, next(HOSTS))
     if ue.family == 6:  # a source is a /64: who has one has all of it
         other.address = "fd00:46::2"
+        netns.run("ip", "-n", field.lab.tap, "route", "replace", "fd00:46::/64", "dev", "bgf-acc")
+        time.sleep(0.5)
     with field.dropped(to_core=1):
         field.access.send(clear(other, sip("OPTIONS")))

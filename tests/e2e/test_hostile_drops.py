@@ -213,6 +213,14 @@ def no_host_has_it(ue, _):
         yield protect(plain(source, ue.served, ue.port_uc, ue.port_ps), ue.spi_ps, 100_000, ue.key)
 
 
+@case("source_invalid", transports=("udp", "tcp"))
+def no_way_leads_back(ue, transport):
+    """In the clear with the address of a core server, of the gateway, of a network or of nobody this side knows."""
+    sources = (("10.60.0.2", "10.60.0.254", "10.45.0.254", "10.45.0.255", "192.0.2.1") if ue.family == 4 else
+               ("fd00:60::2", "fd00:60::fe", "fd00:45::fe", "2001:db8::1"))
+    return [plain(source, ue.served, 5060, 5060, sip("REGISTER"), transport) for source in sources]
+
+
 @case("source_invalid", side="core")
 def no_host_has_it_in_the_core(ue, _):
     for source in ("127.0.0.1", "224.0.0.5") if ue.family == 4 else ("::1", "ff02::1"):

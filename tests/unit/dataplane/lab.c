@@ -103,6 +103,7 @@ static struct nexthop_table *make_access_hops(void)
 	local(t, "fd00:45::fe");
 	route(t, "10.45.0.0", 24, NULL);
 	route(t, "fd00:45::", 64, NULL);
+	route(t, "fd00:45:1::", 64, NULL);
 	neighbour(t, "10.45.0.2", ue_mac);
 	neighbour(t, "fd00:45::2", ue_mac);
 	return t;

@@ -146,6 +146,24 @@ static void one_source_has_its_rate_and_others_have_theirs(void **state)
 	}
 }
 
+/* BCP 38: a P-CSCF may trust an address of the core's, or of the gateway's own. */
+static void a_source_that_no_route_leads_back_to_is_dropped(void **state)
+{
+	static const char *const sources[2][3] = {{"10.60.0.2", "10.45.0.254", "192.0.2.1"},
+						  {"fd00:60::2", "fd00:45::fe", "2001:db8::1"}};
+	struct lab_frame f;
+	(void)state;
+
+	EACH_FAMILY
+	{
+		for (int i = 0; i < 3; i++) {
+			lab_make(&f, &(struct lab_packet){
+					     .ipv6 = ipv6, .port_dst = LAB_SIP, .src = sources[ipv6][i]});
+			lab_expect_drop(PORT_ACCESS, &f, BGF_DROP_SOURCE_INVALID);
+		}
+	}
+}
+
 /* What is refused anyway costs its source nothing. */
 static void attacks_on_other_ports_do_not_use_up_the_rate(void **state)
 {
@@ -249,6 +267,7 @@ int main(void)
 		TEST(what_is_neither_esp_udp_nor_tcp_is_dropped),
 		TEST(icmp_errors_that_quote_esp_are_dropped_by_name),
 		TEST(one_source_has_its_rate_and_others_have_theirs),
+		TEST(a_source_that_no_route_leads_back_to_is_dropped),
 		TEST(attacks_on_other_ports_do_not_use_up_the_rate),
 		TEST(rule_29_an_authentication_response_in_the_clear_is_dropped),
 		TEST(rule_26_an_unprotected_register_passes_beside_a_set),
