@@ -224,14 +224,31 @@ static bool command_matches(const struct command *m, char **words, int count)
 	       (need == 1 || strcmp(words[1], m->words[1]) == 0);
 }
 
+static void __attribute__((noreturn)) no_command(char **words, int count)
+{
+	char second[256] = "";
+
+	/* What may follow a first word that is one. */
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		size_t used = strlen(second);
+		if (commands[i].words[1] != NULL && strcmp(words[0], commands[i].words[0]) == 0)
+			snprintf(second + used, sizeof(second) - used, "%s%s", used > 0 ? ", " : "",
+				 commands[i].words[1]);
+	}
+	if (second[0] == '\0')
+		ctl_usage_error("'%s' is no command", words[0]);
+	if (count == 1)
+		ctl_usage_error("'%s' needs another word: %s", words[0], second);
+	ctl_usage_error("'%s %s' is no command; after '%s' goes one of: %s", words[0], words[1], words[0],
+			second);
+}
+
 static const struct command *find_command(char **words, int count)
 {
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (command_matches(&commands[i], words, count))
 			return &commands[i];
-	if (count == 1)
-		ctl_usage_error("'%s' is no command, or it needs another word", words[0]);
-	ctl_usage_error("'%s %s' is no command", words[0], words[1]);
+	no_command(words, count);
 }
 
 static void check_options(const struct ctl *c, const struct command *m)

@@ -257,7 +257,8 @@ void orders_release(struct session *s, const struct zb_message_in *m)
 	else
 		release_one(op);
 	if (op->status == -ENOENT)
-		refuse_op(op, ZB_CAUSE_UNKNOWN_SET, ZB_ATTR_SET_ID, "no such set of this peer");
+		refuse_op(op, ZB_CAUSE_UNKNOWN_SET, ZB_ATTR_SET_ID,
+			  op->peer->role == ZB_ROLE_OPERATOR ? "no such set" : "no such set of this peer");
 	else if (op->status == -EEXIST)
 		refuse_reference(op);
 	else

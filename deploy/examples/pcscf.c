@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The smallest P-CSCF that a gateway can have: it installs the set of one phone, confirms it, listens to
- *events, and releases it. Where a real P-CSCF would handle SIP, a comment says so.
+ * events, and releases it. Where a real P-CSCF would handle SIP, a comment says so.
  *
- *	pcscf SOCKET UE-ADDRESS SERVED-ADDRESS SECONDS
+ *	pcscf SOCKET NAME UE-ADDRESS SERVED-ADDRESS SECONDS
+ *
+ * NAME is one of control.peers in the gateway's bgf.conf.
  */
 #include <errno.h>
 #include <poll.h>
@@ -131,13 +133,13 @@ int main(int argc, char **argv)
 	struct zb_error e;
 	struct zb *zb;
 
-	if (argc != 5) {
-		fputs("Usage: pcscf SOCKET UE-ADDRESS SERVED-ADDRESS SECONDS\n", stderr);
+	if (argc != 6) {
+		fputs("Usage: pcscf SOCKET NAME UE-ADDRESS SERVED-ADDRESS SECONDS\n", stderr);
 		return 2;
 	}
 	/* Every process of one P-CSCF uses the same name and instance id; a new start draws a new one. */
 	struct zb_options options = {
-		.path = argv[1], .name = "example", .instance_id = draw(), .release_former = 1};
+		.path = argv[1], .name = argv[2], .instance_id = draw(), .release_former = 1};
 	int r = zb_open(&options, &zb, &e);
 	if (r < 0)
 		return failed("zb_open", r, &e);
@@ -150,9 +152,9 @@ int main(int argc, char **argv)
 	}
 	printf("gateway %s: %u of %u sets, data plane %s\n", gateway.name, gateway.sets, gateway.capacity,
 	       gateway.dataplane_up ? "up" : "down");
-	int status = fill_install(&install, argv[2], argv[3]) < 0
+	int status = fill_install(&install, argv[3], argv[4]) < 0
 			     ? 2
-			     : serve_one_phone(zb, &install, atol(argv[4]));
+			     : serve_one_phone(zb, &install, atol(argv[5]));
 	zb_close(zb);
 	return status;
 }

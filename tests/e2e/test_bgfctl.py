@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from deploy.lab.gateway import program
+from deploy.lab.gateway import build_folder, program
 from support import KEYS, Raw, a_set, wait_for
 from zbwire import Zb
 
@@ -195,3 +195,13 @@ def test_the_socket_is_for_whom_the_configuration_says(gateway):
     assert os.stat(gateway.zb).st_mode & 0o777 == 0o660
     with Raw(gateway.zb) as raw:
         assert raw.call("HELLO", {"NAME": "watcher", "INSTANCE_ID": 1, "ROLE": 1})["CAUSE"] == 0
+
+
+def test_the_example_of_libzb_serves_one_phone(gateway, ctl):
+    example = os.path.join(build_folder(), "deploy", "examples", "pcscf")
+    done = subprocess.run([example, gateway.zb, "bgfctl", "10.45.0.77", "10.50.0.1", "1"], capture_output=True, text=True,
+                          timeout=20, check=True)
+    for words in ("data plane up", "Security-Server: ipsec-3gpp; alg=hmac-sha-1-96; ealg=null; mod=trans; spi-c=",
+                  "is established for 629 s", "released by its P-CSCF"):
+        assert words in done.stdout, done
+    assert not json.loads(ctl("show", "sets", "--ue", "10.45.0.77", "--json").stdout)["sets"]

@@ -117,7 +117,8 @@ static void test_what_is_not_understood(void **state)
 	} cases[] = {
 		{"", "which command?"},
 		{"frob", "'frob' is no command"},
-		{"show frob", "'show frob' is no command"},
+		{"show frob", "'show frob' is no command; after 'show' goes one of: sets, set, counters"},
+		{"set", "'set' needs another word: install, confirm, release"},
 		{"show sets more", "'more' is one word too many"},
 		{"show set", "needs an argument: ID"},
 		{"show set x", "found 'x'; allowed: the id of a set"},
