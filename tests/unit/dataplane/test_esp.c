@@ -87,7 +87,15 @@ static void a_pad_length_beyond_the_packet_is_refused(void **state)
 	uint32_t payload;
 	(void)state;
 
+	/* 1, 2, 3, ... in front, too, so that only the length can refuse */
 	assert_false(esp_read_trailer(plain, 8, &next, &payload));
+	for (uint8_t wrong = 1; wrong <= 2; wrong++) {
+		uint8_t longer[10] = {1, 2, 3, 4, 5, 6, 7, 8};
+		uint8_t *begin = longer + wrong;
+		longer[8] = 8; /* the padding begins `wrong` octets before the packet */
+		longer[9] = 17;
+		assert_false(esp_read_trailer(begin, 10u - wrong, &next, &payload));
+	}
 	plain[6] = 6;
 	assert_true(esp_read_trailer(plain, 8, &next, &payload));
 	assert_int_equal(payload, 0);

@@ -239,7 +239,8 @@ static void rule_9_sequence_0_and_replays(void **state)
 		good(&f, ipv6, 200);
 		lab_expect_forward(PORT_ACCESS, &f, &got);
 		lab_expect_drop(PORT_ACCESS, &f, BGF_DROP_REPLAY);
-		good(&f, ipv6, 72); /* 128 behind */
+		good(&f, ipv6, 72);	    /* 128 behind */
+		f.octet[f.length - 1] ^= 1; /* no hash is computed for it */
 		lab_expect_drop(PORT_ACCESS, &f, BGF_DROP_REPLAY);
 		good(&f, ipv6, 73);
 		lab_expect_forward(PORT_ACCESS, &f, &got);

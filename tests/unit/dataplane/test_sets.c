@@ -231,6 +231,8 @@ static void a_set_is_not_freed_before_every_worker_passed(void **state)
 	answer.count = 0;
 	assert_int_equal(sets_remove(s.sets, set.set_id, &t), 0);
 	assert_int_equal(outbound(&set, 0), TUPLE_NONE);
+	for (int which = 0; which < 2; which++)
+		assert_int_equal(store_hot(s.store)[slot_of(&set)].in[which].spi, 0);
 	assert_int_equal(sets_poll(s.sets), 1);
 	rte_rcu_qsbr_quiescent(s.rcu, 0);
 	assert_int_equal(sets_poll(s.sets), 1);
@@ -278,10 +280,10 @@ static void recovery_keeps_windows_and_sequence_numbers(void **state)
 static void recovery_removes_what_cannot_be_served(void **state)
 {
 	(void)state;
-	struct dpl_set_state set[4];
+	struct dpl_set_state set[5];
 
-	for (unsigned n = 0; n < 4; n++) {
-		struct dpl_set_add add = order(2 * n);
+	for (unsigned n = 0; n < 5; n++) {
+		struct dpl_set_add add = order(n < 4 ? 2 * n : 1);
 		set[n] = added(&add);
 	}
 	struct store_cold *c = store_cold(s.store, slot_of(&set[1]));
@@ -292,10 +294,13 @@ static void recovery_removes_what_cannot_be_served(void **state)
 	c = store_cold(s.store, slot_of(&set[3]));
 	c->selectors.port_pc = 5060; /* an unprotected port now */
 	store_seal(c);
+	c = store_cold(s.store, slot_of(&set[4]));
+	c->selectors.spi_ps = set[0].selectors.spi_ps; /* another set's */
+	store_seal(c);
 	state_close(&s);
 	state_open(&s);
 	assert_int_equal(sets_live(s.sets), 1);
-	for (unsigned n = 0; n < 4; n++) {
+	for (unsigned n = 0; n < 5; n++) {
 		assert_int_equal(sets_get(s.sets, set[n].set_id, &set[n]), n == 0 ? 0 : -ENOENT);
 		if (n > 0)
 			assert_int_equal(store_cold(s.store, slot_of(&set[n]))->auth_key[5], 0);

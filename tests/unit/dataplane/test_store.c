@@ -96,6 +96,22 @@ static void a_new_store_is_empty_and_private(void **state)
 	store_close(s);
 }
 
+static void a_file_that_others_could_read_is_made_private(void **state)
+{
+	(void)state;
+	const mode_t mask = umask(0);
+	struct stat st;
+
+	int fd = open(path, O_CREAT | O_RDWR, 0666);
+	umask(mask);
+	assert_true(fd >= 0);
+	close(fd);
+	struct store *s = opened(0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	store_close(s);
+}
+
 static void live_records_and_the_epoch_outlive_the_process(void **state)
 {
 	(void)state;
@@ -296,6 +312,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_new_store_is_empty_and_private),
+		T(a_file_that_others_could_read_is_made_private),
 		T(live_records_and_the_epoch_outlive_the_process),
 		T(half_made_and_half_removed_records_are_wiped),
 		T(a_record_that_changed_is_not_sealed),

@@ -45,6 +45,15 @@ static struct tuple_key key_of(uint32_t ref)
 	return k;
 }
 
+static int setup_small(void **state)
+{
+	(void)state;
+	hot = aligned_alloc(64, 64 * ((sizeof(*hot) + 63) / 64));
+	memset(hot, 0, sizeof(*hot));
+	table = tuple_table_new(hot, 1, 0);
+	return table == NULL;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -134,6 +143,35 @@ static void rule_6_a_tuple_moves_to_the_new_set(void **state)
 	assert_int_equal(tuple_find(table, &k), TUPLE_NONE);
 }
 
+/* A bucket's tag has 16 bits: where two keys share it, every field of the whole key tells them apart. */
+static void keys_that_differ_in_one_field_are_never_mistaken(void **state)
+{
+	(void)state;
+	const struct tuple_key zero = {0};
+
+	for (unsigned turn = 0; turn < 300000; turn++) {
+		struct tuple_key k = zero, other[5];
+		uint32_t number = random_below(UINT32_MAX);
+		memcpy(k.ue, &number, sizeof(number));
+		memcpy(hot[0].shared.ue, k.ue, sizeof(k.ue));
+		hot[0].shared.flags = 0;
+		k.served = hot[0].shared.served = (uint16_t)random_below(64);
+		k.port_local = hot[0].out[0].port_local = (uint16_t)random_below(65535);
+		k.port_ue = hot[0].out[0].port_ue = (uint16_t)random_below(65535);
+		assert_int_equal(tuple_add(table, &k, 0), 0);
+		for (int i = 0; i < 5; i++)
+			other[i] = k;
+		other[0].ipv6 = 1;
+		other[1].served ^= 1;
+		other[2].port_local ^= 1;
+		other[3].port_ue ^= 1;
+		other[4].ue[15] ^= 1;
+		for (int i = 0; i < 5; i++)
+			assert_int_equal(tuple_find(table, &other[i]), TUPLE_NONE);
+		assert_int_equal(tuple_remove(table, &k, 0), 0);
+	}
+}
+
 static struct {
 	int stop;
 	uint64_t looked, wrong;
@@ -199,6 +237,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(agrees_with_a_naive_model, setup, teardown),
 		cmocka_unit_test_setup_teardown(is_never_full_below_capacity, setup, teardown),
 		cmocka_unit_test_setup_teardown(rule_6_a_tuple_moves_to_the_new_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(keys_that_differ_in_one_field_are_never_mistaken, setup_small,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_reader_never_misses_what_stays, setup, teardown),
 	};
 
