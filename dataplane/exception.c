@@ -45,6 +45,7 @@ struct side {
 	struct netlink *netlink;
 	int tap;
 	bool carrier;
+	bool gone; /* the tap was deleted under us */
 	struct bucket bucket[SHARES];
 	struct counters counters;
 };
@@ -352,6 +353,7 @@ static bool from_tap(struct exceptions *e, unsigned side)
 	uint16_t room = rte_pktmbuf_tailroom(m);
 	ssize_t got = read(s->tap, rte_pktmbuf_mtod(m, void *), room);
 	if (got <= 0) {
+		s->gone = got < 0 && errno == EBADFD;
 		rte_pktmbuf_free(m);
 		return false;
 	}
@@ -384,6 +386,20 @@ void exceptions_run(struct exceptions *e)
 		for (int i = 0; i < TAP_READS_MAX && from_tap(e, side); i++)
 			;
 	release_held(e, now);
+}
+
+int exceptions_fault(const struct exceptions *e, char *error, unsigned error_size)
+{
+	for (unsigned side = 0; side < PORT_SIDES; side++) {
+		if (!e->side[side].gone)
+			continue;
+		snprintf(error, error_size,
+			 "tap %s was deleted, and with it its addresses and routes; the next start makes it "
+			 "again",
+			 e->side[side].port->tap);
+		return -ENODEV;
+	}
+	return 0;
 }
 
 /* ---- life ---- */

@@ -52,6 +52,10 @@ int exceptions_fds(const struct exceptions *e, int *fds, int room);
  * time is up. Never blocks. Call it when a descriptor is readable, and ten times a second. */
 void exceptions_run(struct exceptions *e);
 
+/* 0, or -ENODEV with a sentence in error[] when a tap is gone: its descriptor would wake the caller for ever,
+ * and nothing finds its way any more. */
+int exceptions_fault(const struct exceptions *e, char *error, unsigned error_size);
+
 /* What the main lcore dropped, by port: added to the workers' counters where these are shown. */
 const struct counters *exceptions_counters(const struct exceptions *e, enum port_side side);
 

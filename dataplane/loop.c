@@ -141,6 +141,7 @@ int loop_run(const struct loop_args *args, char *error, size_t error_size)
 		take_notices(&l);
 		ctl_run(l.args.ctl);
 		waiting = sets_poll(l.args.sets);
+		rc = exceptions_fault(l.args.exceptions, error, error_size);
 	}
 	if (l.epoll >= 0)
 		close(l.epoll);

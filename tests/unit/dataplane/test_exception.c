@@ -556,12 +556,14 @@ static void a_flood_leaves_arp_its_share(void **state)
 	assert_in_range(drops(BGF_DROP_EXCEPTION_RATE), RATE / 2, RATE);
 	send_arp(ARPOP_REQUEST, "10.45.0.2", "10.45.0.254");
 	RUN_UNTIL(next_frame(is_arp, frame) && frame[21] == ARPOP_REPLY);
-	/* The kernel that cannot take a frame is counted, not waited for. */
-	shell("ip -n taps link set t-acc down");
+	shell("ip -n taps link set t-acc down"); /* what the kernel cannot take is counted, not waited for */
 	uint64_t before = drops(BGF_DROP_TAP_WRITE);
 	send_arp(ARPOP_REQUEST, "10.45.0.2", "10.45.0.254");
 	exceptions_run(exceptions);
 	assert_int_equal(drops(BGF_DROP_TAP_WRITE), before + 1);
+	shell("ip -n taps link del t-acc");
+	exceptions_run(exceptions);
+	assert_int_equal(exceptions_fault(exceptions, (char[200]){0}, 200), -ENODEV);
 }
 
 int main(void)
