@@ -125,4 +125,6 @@ def report(suites, measured, machine):
         "disturbed_rounds_kept": int(sum(point.get("disturbed_kept", 0) for point in found.values())),
         "targets": targets(values, found),
         "points": found,
+        "latency": measured.get("latency", []),
+        "gateway": measured.get("gateway", {}),
     }
