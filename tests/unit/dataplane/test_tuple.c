@@ -151,6 +151,10 @@ static void keys_that_differ_in_one_field_are_never_mistaken(void **state)
 
 	for (unsigned turn = 0; turn < 300000; turn++) {
 		struct tuple_key k = zero, other[5];
+		tuple_table_free(
+			table); /* another secret: the same difference gives the same tags otherwise */
+		table = tuple_table_new(hot, 1, 0);
+		assert_non_null(table);
 		uint32_t number = random_below(UINT32_MAX);
 		memcpy(k.ue, &number, sizeof(number));
 		memcpy(hot[0].shared.ue, k.ue, sizeof(k.ue));
