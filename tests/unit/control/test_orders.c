@@ -247,6 +247,65 @@ static void rule_19_confirm_on_an_established_set_extends_it(void **state)
 	client_close(&client);
 }
 
+static void rule_18_what_a_temporary_set_had_left_does_not_count(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	struct zb_set set = installed(&in);
+	assert_int_equal(client_confirm(&client, set.set_id, 7, 60), ZB_CAUSE_DONE);
+	assert_in_range(client_set(&client).remaining_ms, 89000, 90000);
+	client_close(&client);
+}
+
+static void rules_19_and_21_extending_a_set_ends_only_older_ones(void **state)
+{
+	struct harness *h = *state;
+	struct install in = nth(1);
+
+	hello(h);
+	in.flags = BGF_SET_BEGAN_UNPROTECTED;
+	struct zb_set old = installed(&in);
+	assert_int_equal(client_confirm(&client, old.set_id, 7, 600), ZB_CAUSE_DONE);
+	in = nth(2);
+	in.flags = 0;
+	in.via_set = old.set_id;
+	struct zb_set new = installed(&in);
+	assert_int_equal(client_confirm(&client, new.set_id, 8, 600), ZB_CAUSE_DONE);
+	assert_int_equal(client_confirm(&client, old.set_id, 9, 600), ZB_CAUSE_DONE);
+	harness_run_for(h, 20);
+	assert_int_equal(fake_count(&h->fake), 2);
+	client_close(&client);
+}
+
+static void a_reference_of_release_is_none_of_confirms(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	struct zb_set set = installed(&in);
+	assert_int_equal(client_confirm(&client, set.set_id, 7, 600), ZB_CAUSE_DONE);
+	assert_int_equal(client_release(&client, set.set_id, 8, 60), ZB_CAUSE_DONE);
+	assert_int_equal(client_confirm(&client, set.set_id, 8, 600), ZB_CAUSE_REFERENCE_CLASH);
+	assert_int_equal(client_confirm(&client, set.set_id, 9, 600), ZB_CAUSE_BAD_STATE);
+	client_close(&client);
+}
+
+/* Between the link and the last of the sets nobody knows what is there. */
+static void nothing_is_ordered_before_the_sets_are_known(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	h->control.serving = false;
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DATAPLANE_DOWN);
+	assert_int_equal(h->fake.adds, 0);
+	client_close(&client);
+}
+
 static void rule_20_first_use_is_told(void **state)
 {
 	struct harness *h = *state;
@@ -332,6 +391,23 @@ static void release_all_counts_the_peers_own(void **state)
 	assert_int_equal(zb_get_number(&client.answer.attrs, ZB_ATTR_SET_COUNT, 99), 3);
 	assert_int_equal(fake_count(&h->fake), 1);
 	client_close(&other);
+	client_close(&client);
+}
+
+static void release_all_means_a_set_that_is_just_being_added_too(void **state)
+{
+	struct harness *h = *state;
+	struct install in = nth(1);
+
+	hello(h);
+	client_send_install(&client, &in); /* not waited for */
+	client_begin(&client, ZB_MSG_RELEASE);
+	zb_put_number(&client.out, ZB_ATTR_REFERENCE, 5);
+	zb_put_number(&client.out, ZB_ATTR_ALL_SETS, 1);
+	client_send(&client);
+	harness_run_for(h, 30);
+	assert_int_equal(h->fake.adds, 1);
+	assert_int_equal(fake_count(&h->fake), 0);
 	client_close(&client);
 }
 
@@ -435,10 +511,15 @@ int main(void)
 		T(rule_15_holds_for_pipelined_installs_too),
 		T(rule_18_confirm_takes_the_longer_of_expires_and_what_the_old_set_had),
 		T(rule_19_confirm_on_an_established_set_extends_it),
+		T(rule_18_what_a_temporary_set_had_left_does_not_count),
+		T(rules_19_and_21_extending_a_set_ends_only_older_ones),
+		T(a_reference_of_release_is_none_of_confirms),
+		T(nothing_is_ordered_before_the_sets_are_known),
 		T(rule_20_first_use_is_told),
 		T(rule_21_a_registration_that_began_unprotected_ends_the_older_sets),
 		T(rule_23_release_drains_and_then_the_set_is_gone),
 		T(release_all_counts_the_peers_own),
+		T(release_all_means_a_set_that_is_just_being_added_too),
 		T(release_all_repeated_has_one_effect_and_the_same_answer),
 		T(release_all_whose_link_died_is_carried_out_when_repeated),
 		T(a_set_is_its_peers_and_an_operators),
