@@ -127,17 +127,20 @@ class Pcscf:
     @step
     def register_protected(self):
         """REGISTER that came out of an SA: by its addresses and ports the P-CSCF knows of which set (rule 28)."""
-        record = self._carrier()
-        if record is None:
-            return REFUSED
         auth = credentials()
         if auth is None:
             return refuse(400, "Bad Authorization")
+        answers = bool(auth.get("response", ("", ""))[1]) and "auts" not in auth
+
+        def is_challenge_of(found):
+            return answers and found.reference == self._reference(
+                auth["nonce"][1] if "nonce" in auth else "", found.subscriber, found)
+        record = self._carrier(is_challenge_of if answers else None)
+        if record is None:
+            return REFUSED
         if auth.get("username", ("", record.subscriber))[1] != record.subscriber:
             return refuse(403, "Another Subscriber's Security Association")
-        answers = bool(auth.get("response", ("", ""))[1]) and "auts" not in auth
-        challenged = answers and record.reference == self._reference(
-            auth["nonce"][1] if "nonce" in auth else "", record.subscriber, record)
+        challenged = is_challenge_of(record)
         offers = headers("Security-Client")
         first = record.state == zb.TEMPORARY
         if not secagree.verified(headers("Security-Verify"), record.server()) or (
@@ -286,13 +289,19 @@ class Pcscf:
     def _query(self, ue, port_ue, port_local=0):
         return [SetRecord.of_set(found) for found in self._gateway().query(ue, port_ue, port_local)]
 
-    def _carrier(self):
-        """The set on which this request came; None, with the refusal, when there is none. Responses over UDP go
+    def _carrier(self, is_wanted=None):
+        """The set on which this request came; None, with the refusal, when there is none. is_wanted tells it where
+        the ports are those of two sets. Responses over UDP go
         from its port_pc (rule 3)."""
-        record = self._cached().of_flow(pv("$si"), int(pv("$sp")), int(pv("$Rp")))
+        flow = pv("$si"), int(pv("$sp")), int(pv("$Rp"))
+        record = self._cached().of_flow(*flow)
         if record is None:
             refuse(403, "No Security Association")
             return None
+        # Somebody's REGISTER in the clear with the ports of a set that works must not come between it and its phone.
+        is_sure = is_wanted(record) if is_wanted else record.state != zb.TEMPORARY
+        if not is_sure:
+            record = self._cached().one_of_flow(*flow, is_wanted or (lambda _record: False)) or record
         if pv("$proto") == "udp":
             KSR.corex.set_recv_socket(f"udp:{self._bracket(record.served)}:{record.port_pc}")
         return record

@@ -93,6 +93,13 @@ class SetCache:
             record = self._by_key(f"f|{ue}|{port_ue}|{port_local}")
         return record
 
+    def one_of_flow(self, ue, port_ue, port_local, is_wanted):
+        """Of the sets with this protected pair, which are two while one is to replace the other (rule 6), the one
+        that is wanted, else the confirmed one, or None."""
+        found = self._query(plain(ue), port_ue, port_local)
+        confirmed = [r for r in found if r.state in (zb.ESTABLISHED, zb.SUPERSEDED)]
+        return next((r for r in [*filter(is_wanted, found), *confirmed]), None)
+
     def of_contact(self, ue, port_us):
         """The set that carries requests to this contact, or None. Of several confirmed ones the newest that the UE
         has used (rule 20)."""

@@ -261,6 +261,17 @@ def test_rules_7_and_20_a_re_authentication_moves_to_a_new_set(new_ue, gateway, 
              "requests to the phone leave from the new port_pc")
 
 
+def test_rule_6_a_registration_begun_on_the_same_ports_does_not_harm_the_set(new_ue, gateway):
+    ue = new_ue()
+    register(ue)
+    old, = sets_of(gateway, ue)
+    assert ue.initial()["status"] == 401 and len(sets_of(gateway, ue)) == 2
+    assert ue.request()["status"] == 200
+    assert old["set_id"] in [s["set_id"] for s in sets_of(gateway, ue)]
+    ue.install()
+    assert ue.answer()["status"] == 200, "the new one still takes over"
+
+
 def test_rule_6_a_port_pc_that_is_in_use_is_passed_over(new_ue, gateway, scscf):
     ue = new_ue()
     register(ue)
