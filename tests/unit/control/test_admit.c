@@ -128,6 +128,12 @@ static void rule_6_three_sets_and_no_fourth(void **state)
 	}
 	in = nth(4);
 	expect_refusal(f, &in, ZB_CAUSE_TOO_MANY_SETS, ZB_ATTR_SUBSCRIBER);
+	struct install again = nth(2); /* the one in the place of another does not count */
+	again.flags = BGF_SET_REPLACE;
+	again.selectors.spi_uc = 9998;
+	again.selectors.spi_us = 9999;
+	expect_admission(f, &again);
+	assert_int_equal(f->a.replaces->id, 2);
 	strcpy(in.registration_id, "emergency"); /* is another 'subscriber' */
 	expect_admission(f, &in);
 }
@@ -188,6 +194,9 @@ static void rule_15_the_set_that_the_401_travels_on_drains(void **state)
 	assert_ptr_equal(f->a.via, set);
 	in.via_set = 9;
 	expect_refusal(f, &in, ZB_CAUSE_UNKNOWN_SET, ZB_ATTR_VIA_SET);
+	in.via_set = 1; /* another peer's */
+	assert_int_equal(admit(&f->table, &f->stranger, &in, &f->a, &f->r), -EREMOTEIO);
+	assert_int_equal(f->r.fault.cause, ZB_CAUSE_UNKNOWN_SET);
 }
 
 static void rule_4_a_ue_address_has_no_spi_twice(void **state)
