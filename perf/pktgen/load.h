@@ -38,7 +38,8 @@ struct load {
 	uint32_t bad_share[LOAD_KINDS]; /* of LOAD_SHARE; of GOOD: not used */
 	double rate;			/* packets a second of each way that is on; 0: as `window` allows */
 	uint32_t window;		/* packets of a way under way at once; 0: no bound */
-	uint64_t packets;		/* of each way; 0: until `seconds` have passed */
+	uint64_t backlog; /* with a rate: what is due beyond so many packets is not made up for */
+	uint64_t packets; /* of each way; 0: until `seconds` have passed */
 	double seconds;
 	uint32_t icv_every; /* check the ICV of each nth packet from the gateway */
 	bool report;	    /* a line a second */

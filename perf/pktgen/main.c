@@ -86,7 +86,9 @@ static int make_traffic(struct generator *g)
 		memcpy(args.gateway_mac[side], mac, sizeof(args.gateway_mac[side]));
 	}
 	g->bench.base = g->options.load;
+	g->bench.base.backlog = g->options.ring / 2; /* what the ring takes in, besides what is in it */
 	g->bench.ring = g->options.ring;
+	g->bench.repeats = g->options.repeats;
 	g->bench.phones = g->fleet.plan.count;
 	return traffic_new(&args, &g->bench.traffic);
 }

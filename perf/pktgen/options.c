@@ -163,6 +163,7 @@ enum {
 	OPT_SECONDS,
 	OPT_ICV,
 	OPT_RING,
+	OPT_REPEATS,
 	OPT_QUICK,
 	OPT_JSON,
 	OPT_HELP,
@@ -204,6 +205,7 @@ static const struct option table[] = {
 	{"seconds", required_argument, NULL, OPT_SECONDS},
 	{"icv-every", required_argument, NULL, OPT_ICV},
 	{"ring", required_argument, NULL, OPT_RING},
+	{"repeats", required_argument, NULL, OPT_REPEATS},
 	{"quick", no_argument, NULL, OPT_QUICK},
 	{"json", required_argument, NULL, OPT_JSON},
 	{"help", no_argument, NULL, OPT_HELP},
@@ -309,6 +311,8 @@ static int set_load(int option, const char *name, const char *value, struct opti
 		return rc;
 	case OPT_SECONDS:
 		return parse_number(name, value, 0.01, 1e6, &o->load.seconds);
+	case OPT_REPEATS:
+		return parse_u32(name, value, 0, 1000, &o->repeats);
 	case OPT_ICV:
 		return parse_u32(name, value, 1, 1000000, &o->load.icv_every);
 	default:
@@ -353,8 +357,9 @@ static void defaults(struct options *o)
 		.zb = ZB_DEFAULT_PATH,
 		.peer = "pktgen",
 		.connections = 32,
-		.load = {.way = {true, true}, .icv_every = 1, .seconds = 10},
+		.load = {.way = {true, true}, .icv_every = 1},
 		.ring = OPTIONS_RING,
+		.repeats = 10,
 	};
 	bgf_addr_parse("10.128.0.1", &o->plan.ue4);
 	bgf_addr_parse("fd00:45:1::1", &o->plan.ue6);
@@ -397,6 +402,8 @@ static int complete(struct options *o)
 		bad += o->load.bad_share[kind];
 	if (bad > LOAD_SHARE)
 		return fault("the shares of bad traffic are more than 100%% together");
+	if (o->load.seconds == 0)
+		o->load.seconds = o->command == COMMAND_RUN ? 10 : 1;
 	if (o->load.rate == 0 && o->load.window == 0)
 		o->load.window = 1024;
 	o->load.rate /= o->load.way[WAY_UP] && o->load.way[WAY_DOWN] ? 2 : 1;

@@ -29,7 +29,8 @@ struct options {
 	struct load load;
 	struct load_sizes sizes[OPTIONS_SIZES]; /* rfc2544; the first of them is run's */
 	unsigned size_count;
-	uint32_t ring; /* packets that wait between generator and gateway at most */
+	uint32_t repeats; /* of a disturbed trial */
+	uint32_t ring;	  /* packets that wait between generator and gateway at most */
 	bool quick;
 };
 

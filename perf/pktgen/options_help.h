@@ -59,11 +59,12 @@
 	"  --rate N             packets a second in all, open loop; k and M may follow (closed loop)\n"     \
 	"  --window N           closed loop: packets of a direction under way at once (1024)\n"             \
 	"  --count N            packets of each direction; without, --seconds counts\n"                     \
-	"  --seconds S          how long to send (10)\n"                                                    \
+	"  --seconds S          how long to send (10); rfc2544: a trial (1)\n"                              \
 	"  --icv-every N        check the ICV of each nth packet from the gateway (1: of all)\n"            \
 	"\n"                                                                                                \
 	"Results\n"                                                                                         \
 	"  --json FILE          all figures; perf/pktgen/README.md names them\n"                            \
+	"  --repeats N          how often a disturbed trial is repeated at most (10)\n"                     \
 	"  --quick              rfc2544: fewer and coarser steps\n"                                         \
 	"  --help, --version\n"                                                                             \
 	"\n"                                                                                                \

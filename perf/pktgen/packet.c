@@ -13,7 +13,8 @@ enum {
 	TRAILER = 2,
 	PORTS = 4,
 	DONT_FRAGMENT = 0x4000,
-	TCP_FLAGS = 0x5018, /* 20 octets of header; PSH, ACK */
+	TCP_FLAGS = 0x5018,	 /* 20 octets of header; PSH, ACK */
+	IPV6_BEGIN = 0x60000000, /* version; no class, no flow */
 	MAGIC = 0x62676670,
 };
 
@@ -133,7 +134,7 @@ static uint32_t write_ip(const struct fleet_plan *plan, const struct packet *p, 
 			 uint32_t payload, uint8_t *ip)
 {
 	if (fleet_is_ipv6(plan, p->phone)) {
-		store32(ip, 0x60000000);
+		store32(ip, IPV6_BEGIN);
 		store16(ip + 4, (uint16_t)payload);
 		ip[6] = proto;
 		ip[7] = PACKET_TTL;
@@ -260,7 +261,8 @@ static enum packet_fault read_ip(const uint8_t *ip, uint32_t available, struct l
 	if (total < header || total > available || ip[ret->ipv6 ? 7 : 8] != PACKET_TTL - 1)
 		return PACKET_IP;
 	ret->length = total - header;
-	return ret->ipv6 || fold(sum_words(ip, IPV4)) == 0xffff ? PACKET_NONE : PACKET_IP;
+	return (ret->ipv6 ? load32(ip) == IPV6_BEGIN : fold(sum_words(ip, IPV4)) == 0xffff) ? PACKET_NONE
+											    : PACKET_IP;
 }
 
 bool packet_is_esp(const uint8_t *ip, uint32_t available)

@@ -15,10 +15,8 @@
 
 enum {
 	GAP_US = 250,	   /* a turn that took longer was not all work */
-	BACKLOG_US = 1000, /* what is due longer than that is not made up for: no source in the field does */
-	BACKLOG_LEAST = 256, /* packets */
-	QUIET_MS = 20,	     /* nothing came for so long: others may be asked why */
-	STALLED_MS = 1000,   /* of a closed window: what is out is lost */
+	QUIET_MS = 20,	   /* nothing came for so long: others may be asked why */
+	STALLED_MS = 1000, /* of a closed window: what is out is lost */
 };
 
 struct way_state {
@@ -39,7 +37,6 @@ struct traffic {
 	struct way_state way[WAYS];
 	uint64_t begin, now, idle_cycles;
 	double slots_per_cycle, cycles_per_us;
-	uint64_t backlog;
 };
 
 /* A way begins at one port and ends at the other. */
@@ -113,8 +110,6 @@ static void begin(struct traffic *t, const struct load *load, struct traffic_cou
 	t->sink.trial = ++t->source.trial;
 	t->sink.icv_every = load->icv_every;
 	t->slots_per_cycle = load->rate / (t->cycles_per_us * 1e6);
-	t->backlog = (uint64_t)(load->rate * BACKLOG_US / 1e6);
-	t->backlog = RTE_MAX(t->backlog, (uint64_t)BACKLOG_LEAST);
 	t->idle_cycles = 0;
 	t->begin = t->now = rte_rdtsc();
 	t->way[WAY_UP].last_in = t->way[WAY_DOWN].last_in = t->now;
@@ -162,10 +157,10 @@ static uint64_t due(struct traffic *t, enum way way, bool blocked)
 		w->used = slots;
 		return 0;
 	}
-	if (n > t->backlog) {
-		tally->late += n - t->backlog;
-		w->used += n - t->backlog;
-		n = t->backlog;
+	if (n > t->load->backlog) {
+		tally->late += n - t->load->backlog;
+		w->used += n - t->load->backlog;
+		n = t->load->backlog;
 	}
 	return n;
 }

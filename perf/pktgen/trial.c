@@ -6,7 +6,6 @@
 #include "stop.h"
 
 enum {
-	REPEATS = 12,
 	SETTLE_TRIES = 100, /* of 20 ms at least */
 };
 
@@ -146,7 +145,7 @@ int trial_undisturbed(struct bench *b, const struct load *load, bool latency, st
 			return rc;
 		const double gaps = (double)(ret->sent.gap_us + ret->gateway.gap_us) / 1e6;
 		ret->disturbed = ret->disturbed || (latency && gaps > latency_gaps * ret->sent.seconds);
-		if (!ret->disturbed || i == REPEATS)
+		if (!ret->disturbed || i == (int)b->repeats)
 			return 0;
 		b->disturbed++;
 	}

@@ -17,6 +17,7 @@ struct bench {
 	struct load base; /* what the options say */
 	uint32_t ring;
 	uint32_t phones;
+	uint32_t repeats;   /* of a disturbed trial at most */
 	uint32_t disturbed; /* trials that were repeated so far */
 };
 
