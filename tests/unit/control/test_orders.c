@@ -458,6 +458,7 @@ static void a_set_is_its_peers_and_an_operators(void **state)
 	struct zb_set set = installed(&in);
 	client_hello(&other, h, "pcscf2", 1, ZB_ROLE_PEER, false);
 	assert_int_equal(client_call(&other), ZB_CAUSE_DONE);
+	client_subscribe(&other);
 	assert_int_equal(client_confirm(&other, set.set_id, 1, 60), ZB_CAUSE_UNKNOWN_SET);
 	assert_int_equal(client_release(&other, set.set_id, 1, 0), ZB_CAUSE_UNKNOWN_SET);
 	client_hello(&operator, h, "ops", 1, ZB_ROLE_OPERATOR, false);
@@ -466,6 +467,9 @@ static void a_set_is_its_peers_and_an_operators(void **state)
 	assert_int_equal(client_release(&operator, set.set_id, 1, 0), ZB_CAUSE_DONE);
 	client_wait_event(&client, ZB_MSG_REMOVED);
 	assert_int_equal(why(), BGF_REMOVED_OPERATOR);
+	client_begin(&other, ZB_MSG_HEARTBEAT);
+	assert_int_equal(client_call(&other), ZB_CAUSE_DONE);
+	assert_int_equal(other.events, 0); /* it is none of theirs */
 	client_close(&operator);
 	client_close(&other);
 	client_close(&client);
