@@ -68,7 +68,7 @@ static void fail(struct work *w, const char *what, uint32_t number, int rc, cons
 	pthread_mutex_unlock(&w->lock);
 }
 
-static struct bgf_set_selectors selectors_of(const struct fleet_plan *p, uint32_t number)
+struct bgf_set_selectors enlist_selectors(const struct fleet_plan *p, uint32_t number)
 {
 	const bool ipv6 = fleet_is_ipv6(p, number);
 	uint8_t address[16];
@@ -94,7 +94,7 @@ static bool enlist_one(struct work *w, struct zb *zb, uint32_t number)
 	struct zb_install install = {.reference = number + 1ull,
 				     .subscriber = subscriber,
 				     .registration_id = "",
-				     .selectors = selectors_of(&f->plan, number),
+				     .selectors = enlist_selectors(&f->plan, number),
 				     .alg = BGF_ALG_HMAC_SHA_1_96};
 	struct zb_error error = {0};
 	struct zb_set set;
@@ -210,7 +210,7 @@ int64_t enlist_release(const struct enlist *e, char *error, unsigned size)
 	int rc = zb_open(&options, &zb, &why);
 
 	if (rc == 0) {
-		rc = zb_release_all(zb, 3ull * FLEET_MAX, 0, &count, &why);
+		rc = zb_release_all(zb, e->reference + 1, 0, &count, &why);
 		zb_close(zb);
 	}
 	if (rc != 0) {

@@ -21,6 +21,7 @@ struct enlist {
 	uint32_t expires_s;
 	cpu_set_t cores; /* where the connections' threads may run */
 	struct fleet *fleet;
+	uint64_t reference;	      /* the last one used besides those of the phones */
 	void (*meanwhile)(void *arg); /* called now and then while they install */
 	void *arg;
 };
@@ -34,5 +35,8 @@ int64_t enlist_release(const struct enlist *e, char *error, unsigned size);
 
 /* A connection with this peer's name. */
 int enlist_open(const struct enlist *e, struct zb **ret, struct zb_error *ret_error);
+
+/* A phone's addresses, ports and SPIs; also of numbers behind the last one's. */
+struct bgf_set_selectors enlist_selectors(const struct fleet_plan *plan, uint32_t number);
 
 #endif

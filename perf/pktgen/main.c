@@ -47,6 +47,7 @@ static int meet_gateway(struct generator *g)
 				    .name = g->options.peer,
 				    .connections = g->options.connections,
 				    .expires_s = 7 * 24 * 3600,
+				    .reference = 3ull * FLEET_MAX,
 				    .fleet = &g->fleet};
 	sched_getaffinity(0, sizeof(g->enlist.cores), &g->enlist.cores);
 	if (getrandom(&g->enlist.instance_id, sizeof(g->enlist.instance_id), 0) < 0)
@@ -89,6 +90,7 @@ static int make_traffic(struct generator *g)
 	g->bench.base.backlog = g->options.ring / 2; /* what the ring takes in, besides what is in it */
 	g->bench.ring = g->options.ring;
 	g->bench.repeats = g->options.repeats;
+	g->bench.enlist = &g->enlist;
 	g->bench.phones = g->fleet.plan.count;
 	return traffic_new(&args, &g->bench.traffic);
 }

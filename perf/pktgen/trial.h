@@ -11,11 +11,14 @@
 #include "traffic.h"
 #include "watch.h"
 
+struct enlist;
+
 struct bench {
 	struct traffic *traffic;
 	struct watch watch;
 	struct load base; /* what the options say */
 	uint32_t ring;
+	struct enlist *enlist; /* for sets that come and go */
 	uint32_t phones;
 	uint32_t repeats;   /* of a disturbed trial at most */
 	uint32_t disturbed; /* trials that were repeated so far */
