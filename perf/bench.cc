@@ -4,6 +4,7 @@
 // time is one round of the product; the figures are in its counters (README.md).
 #include <benchmark/benchmark.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -17,9 +18,13 @@
 namespace
 {
 
+// However busy the machine: so many groups are paired at each point.
+constexpr int groups_least = 15;
+
 struct options {
 	std::string point;
 	int groups = 200;
+	double seconds = 60;
 	unsigned waste = 0;
 	bool list = false;
 };
@@ -47,6 +52,30 @@ void count_row(benchmark::State &state, const series_row &row, bool subject)
 	count_figure(state, "minus_" + name, row.surplus);
 }
 
+// One group an iteration, until the point's time is over; Google Benchmark counts the others, too, at the
+// last one's time. False after an error.
+template <typename Group> bool run_groups(benchmark::State &state, const options &o, Group group)
+{
+	using clock = std::chrono::steady_clock;
+	const auto end = clock::now() + std::chrono::duration<double>(o.seconds);
+	char error[256] = "";
+	double seconds = 0;
+	int done = 0;
+
+	for (auto _ : state) {
+		if (done < groups_least || clock::now() < end) {
+			if (group(&seconds, error, sizeof(error)) != 0) {
+				state.SkipWithError(error);
+				return false;
+			}
+			done++;
+		}
+		state.SetIterationTime(seconds);
+	}
+	state.counters["groups"] = done;
+	return true;
+}
+
 void report(benchmark::State &state, series *s)
 {
 	struct series_result result;
@@ -68,7 +97,7 @@ void report(benchmark::State &state, series *s)
 	state.SetLabel(label);
 }
 
-void run(benchmark::State &state, const point *p)
+void run(benchmark::State &state, const options &o, const point *p)
 {
 	char error[256] = "";
 	series *s = series_new(p, error, sizeof(error));
@@ -77,36 +106,17 @@ void run(benchmark::State &state, const point *p)
 		state.SkipWithError(error);
 		return;
 	}
-	for (auto _ : state) {
-		double seconds = 0;
-		if (series_group(s, &seconds, error, sizeof(error)) != 0) {
-			state.SkipWithError(error);
-			break;
-		}
-		state.SetIterationTime(seconds);
-	}
-	report(state, s);
+	if (run_groups(state, o, [s](double *seconds, char *text, size_t size) {
+		    return series_group(s, seconds, text, size);
+	    }))
+		report(state, s);
 	series_free(s);
 }
 
-void run_pair(benchmark::State &state, bool inbound)
+void report_pair(benchmark::State &state, pair *p)
 {
-	char error[256] = "";
-	pair *p = pair_new(inbound, error, sizeof(error));
 	pair_result result;
 
-	if (p == nullptr) {
-		state.SkipWithError(error);
-		return;
-	}
-	for (auto _ : state) {
-		double seconds = 0;
-		if (pair_group(p, &seconds, error, sizeof(error)) != 0) {
-			state.SkipWithError(error);
-			break;
-		}
-		state.SetIterationTime(seconds);
-	}
 	pair_result_of(p, &result);
 	count_figure(state, "ours_gain", result.ours);
 	count_figure(state, "raw_gain", result.raw);
@@ -114,13 +124,28 @@ void run_pair(benchmark::State &state, bool inbound)
 	count_figure(state, "two_workers_cycles", result.cycles);
 	state.counters["disturbed"] = result.disturbed;
 	state.counters["disturbed_kept"] = result.kept;
+}
+
+void run_pair(benchmark::State &state, const options &o, bool inbound)
+{
+	char error[256] = "";
+	pair *p = pair_new(inbound, error, sizeof(error));
+
+	if (p == nullptr) {
+		state.SkipWithError(error);
+		return;
+	}
+	if (run_groups(state, o, [p](double *seconds, char *text, size_t size) {
+		    return pair_group(p, seconds, text, size);
+	    }))
+		report_pair(state, p);
 	pair_free(p);
 }
 
 void add_pair(const options &o, const char *name, bool inbound)
 {
 	if (o.point.empty() || o.point == name)
-		benchmark::RegisterBenchmark(name, run_pair, inbound)
+		benchmark::RegisterBenchmark(name, run_pair, o, inbound)
 			->UseManualTime()
 			->Iterations(o.groups)
 			->Unit(benchmark::kMicrosecond);
@@ -132,7 +157,7 @@ void add_points(const options &o)
 	add_pair(o, "two_workers_out", false);
 	for (unsigned n = 0; const point *p = points_get(n); n++)
 		if (o.point.empty() || o.point == p->name)
-			benchmark::RegisterBenchmark(p->name, run, p)
+			benchmark::RegisterBenchmark(p->name, run, o, p)
 				->UseManualTime()
 				->Iterations(o.groups)
 				->Unit(benchmark::kMicrosecond);
@@ -150,7 +175,8 @@ int usage(int status)
 {
 	std::fprintf(
 		status == 0 ? stdout : stderr,
-		"Usage: bgf-bench [--point NAME] [--groups N] [--waste CYCLES] [--list] [--benchmark_...]\n"
+		"Usage: bgf-bench [--point NAME] [--groups N] [--seconds S] [--waste CYCLES] [--list] "
+		"[--benchmark_...]\n"
 		"  --point NAME     this point alone, for example imix_100k_in; all without it\n"
 		"  --groups N       how many rounds are paired (200; at most 4096)\n"
 		"  --waste CYCLES   the product's last stage wastes so many TSC cycles a packet\n"
@@ -173,6 +199,8 @@ options parse(int *argc, char **argv)
 			o.point = argv[++i];
 		else if (arg == "--groups" && has_value)
 			o.groups = std::atoi(argv[++i]);
+		else if (arg == "--seconds" && has_value)
+			o.seconds = std::atof(argv[++i]);
 		else if (arg == "--waste" && has_value)
 			o.waste = static_cast<unsigned>(std::atoi(argv[++i]));
 		else if (arg == "--list")

@@ -9,8 +9,8 @@ import threading
 
 NAMES = ("gateway_loss_at_80_percent", "residence_p99_us_at_10_percent", "bytes_per_ue_control")
 BESIDE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pktgen", "beside")
-PHONES = 100_000
-SECONDS_MAX = {True: 120, False: 540}  # by quick
+PHONES = {True: 10_000, False: 100_000}  # by quick
+SECONDS_MAX = {True: 120, False: 540}
 PERCENTILES = {"50": "p50_us", "90": "p90_us", "99": "p99_us", "99.9": "p99_9_us"}
 SAMPLE_S = 0.3
 
@@ -41,9 +41,9 @@ def resident(pid, program):
 class Memory(threading.Thread):
     """Watches how much memory bgf-control takes, from when it is ready on."""
 
-    def __init__(self, pid):
+    def __init__(self, pid, phones):
         super().__init__(daemon=True)
-        self.pid, self.least, self.most, self.ended = pid, 0, 0, threading.Event()
+        self.pid, self.phones, self.least, self.most, self.ended = pid, phones, 0, 0, threading.Event()
 
     def ready(self):
         self.least = resident(self.pid, "bgf-control")
@@ -54,15 +54,15 @@ class Memory(threading.Thread):
             self.most = max(self.most, resident(self.pid, "bgf-control"))
 
     def per_phone(self):
-        return round((self.most - self.least) / PHONES, 1) if 0 < self.least < self.most else None
+        return round((self.most - self.least) / self.phones, 1) if 0 < self.least < self.most else None
 
 
-def run(argv, build, seconds, say):
+def run(argv, build, quick, say):
     """beside's whole run. Returns what bgf-control's memory grew by a phone; None where it did not come so far."""
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1,
                           env={**os.environ, "BGF_BUILD": build}) as process:
-        memory = Memory(process.pid)
-        limit = threading.Timer(seconds, process.send_signal, (signal.SIGINT,))
+        memory = Memory(process.pid, PHONES[quick])
+        limit = threading.Timer(SECONDS_MAX[quick], process.send_signal, (signal.SIGINT,))
         limit.start()
         for line in process.stdout:
             if "gateway ready" in line:
@@ -90,8 +90,8 @@ def measure(build, out, quick, say):
     path = os.path.join(out, "pktgen.json")
     if os.path.exists(path):
         os.unlink(path)
-    argv = [BESIDE, "rfc2544", "--phones", str(PHONES), "--size", "imix", "--json", path]
-    per_phone = run(argv + (["--quick"] if quick else []), os.path.abspath(build), SECONDS_MAX[quick], say)
+    argv = [BESIDE, "rfc2544", "--phones", str(PHONES[quick]), "--size", "imix", "--json", path]
+    per_phone = run(argv + (["--quick"] if quick else []), os.path.abspath(build), quick, say)
     found = {} if per_phone is None else {"bytes_per_ue_control": per_phone}
     try:
         with open(path, encoding="utf-8") as file:
