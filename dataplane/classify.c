@@ -2,10 +2,10 @@
 #include "classify.h"
 
 #include <arpa/inet.h>
-#include <rte_prefetch.h>
 #include <string.h>
 
 #include "drop.h"
+#include "esp_in.h"
 #include "handoff.h"
 #include "nexthop.h"
 #include "pkt.h"
@@ -19,7 +19,8 @@ enum way {
 	WAY_STRAY, /* to the kernel if for the port's own address, else dropped for the reason in pkt.ref */
 };
 
-/* One frame on its way through this stage. */
+/* One frame on its way through this stage. What decides of the usual packet is inlined into one function for
+ * each side and family, where all of this stays in registers; what is unusual gets a copy. */
 struct look {
 	const struct worker *w;
 	const struct port *port;
@@ -29,7 +30,7 @@ struct look {
 	struct ip_packet ip;
 };
 
-static int stray(struct look *l, enum bgf_drop reason)
+static __rte_always_inline int stray(struct look *l, enum bgf_drop reason)
 {
 	l->p->ref = reason;
 	return WAY_STRAY;
@@ -76,7 +77,7 @@ static bool is_link_protocol(const struct look *l)
 }
 
 /* UDP and TCP that will be forwarded. */
-static int l4_verdict(const struct look *l, int way)
+static __rte_always_inline int l4_verdict(const struct look *l, int way)
 {
 	const uint8_t *l4 = l->frame + ETH_HEADER + l->ip.l3_len;
 
@@ -87,26 +88,28 @@ static int l4_verdict(const struct look *l, int way)
 	return way;
 }
 
-static bool has_ports(const struct look *l)
+static __rte_always_inline bool has_ports(const struct look *l)
 {
 	return l->ip.proto == IP_UDP || l->ip.proto == IP_TCP;
 }
 
-static int from_access(struct look *l)
+static __rte_always_inline int from_access(struct look *l, bool ipv6)
 {
-	l->p->served = served_find(l->w->served, l->ip.dst, l->ip.ipv6);
+	l->p->served = served_find(l->w->served, l->ip.dst, ipv6);
 	if (l->p->served == SERVED_NONE)
 		return stray(l, BGF_DROP_NOT_SERVED);
 	if (l->ip.ttl <= 1)
 		return BGF_DROP_TTL_EXPIRED;
-	if (l->ip.proto == IP_ESP)
+	if (l->ip.proto == IP_ESP) {
+		esp_in_fetch(l->w, l->frame + ETH_HEADER + l->ip.l3_len, l->p);
 		return WAY_ESP;
+	}
 	return has_ports(l) ? l4_verdict(l, WAY_CLEAR) : WAY_CLEAR;
 }
 
-static int from_core(struct look *l)
+static __rte_always_inline int from_core(struct look *l, bool ipv6)
 {
-	l->p->served = served_find(l->w->served, l->ip.src, l->ip.ipv6);
+	l->p->served = served_find(l->w->served, l->ip.src, ipv6);
 	if (l->p->served == SERVED_NONE)
 		return stray(l, BGF_DROP_SOURCE_NOT_SERVED);
 	if (!has_ports(l))
@@ -140,8 +143,9 @@ static bool is_group_membership(const struct look *l)
 }
 
 /* To a group, or to a neighbour's link-local address: never forwarded. */
-static int link_verdict(const struct look *l)
+static __rte_noinline int link_verdict(const struct look look)
 {
+	const struct look *l = &look;
 	const enum ip_scope source = ip_scope(l->ip.src, l->ip.ipv6);
 
 	if (source == IP_GROUP || source == IP_NO_HOST)
@@ -153,7 +157,7 @@ static int link_verdict(const struct look *l)
 	return is_link_protocol(l) ? WAY_KERNEL : (int)BGF_DROP_NOT_SERVED;
 }
 
-static void remember(struct look *l)
+static __rte_always_inline void remember(struct look *l)
 {
 	l->p->payload = l->ip.payload;
 	l->p->l3_len = l->ip.l3_len;
@@ -163,18 +167,18 @@ static void remember(struct look *l)
 }
 
 /* The order is ARCHITECTURE's: that a source is a served address is seen before anything else about it. */
-static int ip_verdict(struct look *l, bool ipv6)
+static __rte_always_inline int ip_verdict(struct look *l, enum port_side side, bool ipv6)
 {
 	const enum bgf_drop fault = ip_parse(l->frame + ETH_HEADER, l->length - ETH_HEADER, ipv6, &l->ip);
 
 	if (fault != DROP_NONE)
 		return fault;
 	remember(l);
-	if (l->port->side == PORT_ACCESS && served_find(l->w->served, l->ip.src, ipv6) != SERVED_NONE)
+	if (side == PORT_ACCESS && served_find(l->w->served, l->ip.src, ipv6) != SERVED_NONE)
 		return BGF_DROP_SOURCE_SERVED;
 	const enum ip_scope to = ip_scope(l->ip.dst, ipv6);
 	if (to == IP_GROUP || to == IP_LINK_LOCAL)
-		return link_verdict(l);
+		return link_verdict(*l);
 	if ((l->frame[0] & 1) != 0) /* RFC 1122 3.3.6: one host's address in a frame to all */
 		return BGF_DROP_NOT_OURS;
 	const enum ip_scope source = ip_scope(l->ip.src, ipv6);
@@ -184,21 +188,21 @@ static int ip_verdict(struct look *l, bool ipv6)
 		return l->ip.defect;
 	if (source == IP_LINK_LOCAL)
 		return stray(l, BGF_DROP_SOURCE_INVALID);
-	return l->port->side == PORT_ACCESS ? from_access(l) : from_core(l);
+	return side == PORT_ACCESS ? from_access(l, ipv6) : from_core(l, ipv6);
 }
 
 /* A drop reason or an enum way. */
-static int verdict(struct look *l)
+static __rte_always_inline int verdict(struct look *l, enum port_side side)
 {
 	if (l->length < ETH_HEADER)
 		return BGF_DROP_TRUNCATED;
 	if ((l->frame[0] & 1) == 0 && memcmp(l->frame, l->port->mac, sizeof(l->port->mac)) != 0)
 		return BGF_DROP_NOT_OURS;
-	switch (l->frame[12] << 8 | l->frame[13]) {
+	switch (ip_load16(l->frame + 12)) {
 	case ETH_IPV4:
-		return ip_verdict(l, false);
+		return ip_verdict(l, side, false);
 	case ETH_IPV6:
-		return ip_verdict(l, true);
+		return ip_verdict(l, side, true);
 	case ETH_ARP:
 		return l->length < ETH_HEADER + ETH_ARP_LENGTH ? (int)BGF_DROP_TRUNCATED : WAY_KERNEL;
 	default:
@@ -207,15 +211,18 @@ static int verdict(struct look *l)
 }
 
 /* Ethernet pads short frames: what is behind the IP packet is none of it. */
-static void trim(struct rte_mbuf *m)
+static __rte_always_inline void keep(struct batch *b, struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt(m);
-	rte_pktmbuf_trim(m, (uint16_t)(m->data_len - ETH_HEADER - p->l3_len - p->payload));
+
+	m->data_len = (uint16_t)(ETH_HEADER + p->l3_len + p->payload);
+	m->pkt_len = m->data_len;
+	batch_add(b, m);
 }
 
 /* Everything that leaves this stage goes on in one piece: what came in several is more than any IP packet
  * here. */
-static int look_at(const struct worker *w, enum port_side side, struct rte_mbuf *m)
+static __rte_always_inline int look_at(const struct worker *w, enum port_side side, struct rte_mbuf *m)
 {
 	struct look l = {
 		.w = w,
@@ -226,50 +233,53 @@ static int look_at(const struct worker *w, enum port_side side, struct rte_mbuf 
 	};
 
 	*l.p = (struct pkt){.side = (uint8_t)side};
-	return m->nb_segs == 1 ? verdict(&l) : (int)BGF_DROP_TRUNCATED;
+	return likely(m->nb_segs == 1) ? verdict(&l, side) : (int)BGF_DROP_TRUNCATED;
 }
 
-static void prefetch(struct rte_mbuf *const *m, uint16_t n)
+/* What is neither ESP nor clear. */
+static __rte_noinline void turn_away(struct worker *w, struct rte_mbuf *m, int way, struct batch *strays)
 {
-	for (uint16_t i = 0; i < n; i++) {
-		rte_mbuf_prefetch_part2(m[i]);
-		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+	switch (way) {
+	case WAY_KERNEL:
+		handoff_exception(w, m, EXCEPTION_KERNEL);
+		break;
+	case WAY_STRAY:
+		batch_add(strays, m);
+		break;
+	case BGF_DROP_TTL_EXPIRED:
+		handoff_dropped(w, m, BGF_DROP_TTL_EXPIRED, EXCEPTION_TTL);
+		break;
+	default:
+		drop(w, m, (enum bgf_drop)way);
 	}
+}
+
+static __rte_always_inline void sort(struct worker *w, enum port_side side, struct rte_mbuf *const *m,
+				     uint16_t n, struct classified *ret)
+{
+	struct batch strays;
+
+	strays.n = ret->esp.n = ret->clear.n = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		const int way = look_at(w, side, m[i]);
+		if (likely(way == WAY_ESP))
+			keep(&ret->esp, m[i]);
+		else if (way == WAY_CLEAR)
+			keep(&ret->clear, m[i]);
+		else
+			turn_away(w, m[i], way, &strays);
+	}
+	if (strays.n > 0)
+		classify_strays(w, side, &strays);
 }
 
 void classify(struct worker *w, enum port_side side, struct rte_mbuf *const *m, uint16_t n,
 	      struct classified *ret)
 {
-	struct batch strays = {.n = 0};
-
-	ret->esp.n = ret->clear.n = 0;
-	prefetch(m, n);
-	for (uint16_t i = 0; i < n; i++) {
-		const int way = look_at(w, side, m[i]);
-		switch (way) {
-		case WAY_ESP:
-			trim(m[i]);
-			batch_add(&ret->esp, m[i]);
-			break;
-		case WAY_CLEAR:
-			trim(m[i]);
-			batch_add(&ret->clear, m[i]);
-			break;
-		case WAY_KERNEL:
-			handoff_exception(w, m[i], EXCEPTION_KERNEL);
-			break;
-		case WAY_STRAY:
-			batch_add(&strays, m[i]);
-			break;
-		case BGF_DROP_TTL_EXPIRED:
-			handoff_dropped(w, m[i], BGF_DROP_TTL_EXPIRED, EXCEPTION_TTL);
-			break;
-		default:
-			drop(w, m[i], (enum bgf_drop)way);
-		}
-	}
-	if (strays.n > 0)
-		classify_strays(w, side, &strays);
+	if (side == PORT_ACCESS)
+		sort(w, PORT_ACCESS, m, n, ret);
+	else
+		sort(w, PORT_CORE, m, n, ret);
 }
 
 void classify_strays(struct worker *w, enum port_side side, const struct batch *strays)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "sa.h"
 
@@ -40,10 +41,14 @@ uint64_t crypto_burst(struct crypto *c, const struct crypto_job *jobs, uint16_t 
 /* Compares two ICVs in a time that does not depend on what they hold. */
 static inline bool crypto_icv_equal(const uint8_t *a, const uint8_t *b)
 {
-	uint8_t difference = 0;
-	for (int i = 0; i < CRYPTO_ICV; i++)
-		difference |= a[i] ^ b[i];
-	return difference == 0;
+	uint64_t head[2];
+	uint32_t tail[2];
+
+	memcpy(&head[0], a, sizeof(head[0]));
+	memcpy(&head[1], b, sizeof(head[1]));
+	memcpy(&tail[0], a + sizeof(head[0]), sizeof(tail[0]));
+	memcpy(&tail[1], b + sizeof(head[0]), sizeof(tail[1]));
+	return ((head[0] ^ head[1]) | (tail[0] ^ tail[1])) == 0;
 }
 
 /* HMAC's precomputed states (RFC 2104 section 4) of a SHA-1 key, as crypto_burst wants them. 0, or -EINVAL

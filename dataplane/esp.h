@@ -9,8 +9,10 @@
 #ifndef BGF_DP_ESP_H
 #define BGF_DP_ESP_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
 	ESP_HEADER = 8,
@@ -42,19 +44,71 @@ static inline bool esp_length_sane(uint32_t length)
 	return length >= ESP_MIN && length % ESP_ALIGN == 0;
 }
 
+static inline uint32_t esp_load32(const uint8_t *p)
+{
+	uint32_t value;
+	memcpy(&value, p, sizeof(value));
+	return be32toh(value);
+}
+
 /* Reads SPI and sequence number, in host order, of at least ESP_HEADER octets. */
-uint32_t esp_spi(const uint8_t *esp);
-uint32_t esp_sequence(const uint8_t *esp);
+static inline uint32_t esp_spi(const uint8_t *esp)
+{
+	return esp_load32(esp);
+}
+
+static inline uint32_t esp_sequence(const uint8_t *esp)
+{
+	return esp_load32(esp + 4);
+}
 
 /* Writes the header; the SPI in network order, as sa_out has it. */
-void esp_write_header(uint8_t *esp, uint32_t spi, uint32_t sequence);
+static inline void esp_write_header(uint8_t *esp, uint32_t spi, uint32_t sequence)
+{
+	const uint32_t seq = htobe32(sequence);
+	memcpy(esp, &spi, sizeof(spi));
+	memcpy(esp + 4, &seq, sizeof(seq));
+}
 
 /* Writes padding, pad length and next header behind a payload. Returns the octets written, 2 to 5; the ICV
- * follows. */
-uint32_t esp_write_trailer(uint8_t *end_of_payload, uint32_t payload, uint8_t next_header);
+ * follows, and what lies there is overwritten: the padding is written as one word, for a loop that ends
+ * after none to three rounds is a branch that no processor foresees. */
+static inline uint32_t esp_write_trailer(uint8_t *end_of_payload, uint32_t payload, uint8_t next_header)
+{
+	static const uint8_t numbers[4] = {1, 2, 3, 0};
+	const uint32_t padding = esp_padding(payload);
+
+	memcpy(end_of_payload, numbers, sizeof(numbers));
+	end_of_payload[padding] = (uint8_t)padding;
+	end_of_payload[padding + 1] = next_header;
+	return padding + ESP_TRAILER;
+}
+
+/* Whether `padding` octets before the trailer's last two are there and are 1, 2, 3, ... */
+bool esp_padding_good(const uint8_t *plain, uint32_t length, uint32_t padding);
 
 /* Reads the trailer that ends `plain` (payload to next header, `length` octets). False where the pad length
- * does not fit or the padding is not 1, 2, 3, ... (RFC 4303 2.4); the outputs are then left alone. */
-bool esp_read_trailer(const uint8_t *plain, uint32_t length, uint8_t *ret_next_header, uint32_t *ret_payload);
+ * does not fit or the padding is not 1, 2, 3, ... (RFC 4303 2.4); the outputs are then left alone. No padding
+ * but what alignment asks for is compared as one word, as it is written. */
+static inline bool esp_read_trailer(const uint8_t *plain, uint32_t length, uint8_t *ret_next_header,
+				    uint32_t *ret_payload)
+{
+	static const uint32_t numbers[ESP_ALIGN] = {0, 0x00000001, 0x00000102, 0x00010203};
+	static const uint32_t octets[ESP_ALIGN] = {0, 0xff, 0xffff, 0xffffff};
+
+	if (length < ESP_TRAILER)
+		return false;
+	const uint32_t padding = plain[length - 2];
+	if (__builtin_expect(padding < ESP_ALIGN && length >= ESP_ALIGN + ESP_TRAILER, 1)) {
+		if ((esp_load32(plain + length - ESP_TRAILER - ESP_ALIGN) & octets[padding]) !=
+		    numbers[padding])
+			return false;
+	} else if (!esp_padding_good(plain, length, padding)) {
+		return false;
+	}
+	*ret_next_header = plain[length - 1];
+	*ret_payload = length - ESP_TRAILER - padding;
+	return true;
+}
 
 #endif

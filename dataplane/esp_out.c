@@ -31,7 +31,10 @@ static struct tuple_key key_of(const struct rte_mbuf *m, const struct pkt *p)
 		.ipv6 = p->ipv6,
 	};
 
-	memcpy(key.ue, ip_destination(ip, p->ipv6), p->ipv6 ? 16 : 4);
+	if (p->ipv6) /* two copies of constant length: no function is called */
+		memcpy(key.ue, ip_destination(ip, true), 16);
+	else
+		memcpy(key.ue, ip_destination(ip, false), 4);
 	return key;
 }
 
@@ -41,8 +44,9 @@ static void find_sas(struct worker *w, const struct batch *in, struct batch *fou
 {
 	struct tuple_key key[WORKER_BURST];
 	uint32_t ref[WORKER_BURST];
-	struct batch strays = {.n = 0};
+	struct batch strays;
 
+	strays.n = 0;
 	for (uint16_t i = 0; i < in->n; i++)
 		key[i] = key_of(in->m[i], pkt(in->m[i]));
 	tuple_find_bulk(w->tuples, key, in->n, ref);
@@ -104,15 +108,14 @@ static uint32_t take_sequence(struct sa_out *sa)
 static void wrap(struct outbound *b, struct rte_mbuf *m, struct pkt *p, struct sa_hot *hot)
 {
 	struct sa_out *sa = &hot->out[p->ref & 1];
-	uint8_t *ip = (uint8_t *)rte_pktmbuf_prepend(m, ESP_HEADER) + ETH_HEADER;
+	uint8_t *ip = batch_ip(m) - ESP_HEADER;
 	uint8_t *esp = ip + p->l3_len, *end = esp + ESP_HEADER + p->payload;
 	const uint32_t trailer = esp_write_trailer(end, p->payload, p->proto);
 
-	if (p->ipv6)
-		memmove(ip, ip + ESP_HEADER, IPV6_HEADER);
-	else
-		memmove(ip, ip + ESP_HEADER, IPV4_HEADER);
-	rte_pktmbuf_append(m, (uint16_t)(trailer + ESP_ICV));
+	ip_move(ip, ip + ESP_HEADER, p->ipv6);
+	m->data_off -= ESP_HEADER;
+	m->data_len = (uint16_t)(m->data_len + ESP_HEADER + trailer + ESP_ICV);
+	m->pkt_len = m->data_len;
 	p->seq = take_sequence(sa);
 	esp_write_header(esp, sa->spi, p->seq);
 	b->job[b->n] = (struct crypto_job){
@@ -150,12 +153,12 @@ static void wrap_all(struct worker *w, const struct batch *found, struct outboun
 
 void esp_out(struct worker *w, const struct batch *in, struct batch *out)
 {
-	struct batch found = {.n = 0};
+	struct batch found;
 	struct outbound b;
 
 	if (in->n == 0)
 		return;
-	b.n = 0;
+	found.n = b.n = 0;
 	find_sas(w, in, &found);
 	wrap_all(w, &found, &b);
 	const uint64_t done = crypto_burst(w->crypto, b.job, b.n);

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <rte_errno.h>
 
-int pkt_offset = -1;
-
 int pkt_register(void)
 {
 	static const struct rte_mbuf_dynfield field = {
@@ -13,10 +11,6 @@ int pkt_register(void)
 		.size = sizeof(struct pkt),
 		.align = alignof(struct pkt),
 	};
-	const int offset = rte_mbuf_dynfield_register(&field);
 
-	if (offset < 0)
-		return -rte_errno;
-	pkt_offset = offset;
-	return 0;
+	return rte_mbuf_dynfield_register_offset(&field, PKT_OFFSET) == PKT_OFFSET ? 0 : -rte_errno;
 }

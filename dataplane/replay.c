@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "replay.h"
 
-/* The processor keeps the order of stores (x86); the compiler must too. */
-#define ORDERED() __asm__ volatile("" ::: "memory")
-
 /* n ones from bit `from` on, upwards and around, of the window's 128. */
 static unsigned __int128 ring_mask(uint32_t from, uint32_t n)
 {
@@ -20,19 +17,19 @@ static void advance(struct sa_in *sa, uint32_t seq)
 	const unsigned __int128 unseen = ring_mask(sa->top + 1, seq - sa->top);
 
 	sa->top = seq;
-	ORDERED();
+	REPLAY_ORDERED();
 	sa->window[0] &= ~(uint64_t)unseen;
 	sa->window[1] &= ~(uint64_t)(unseen >> 64);
-	ORDERED();
+	REPLAY_ORDERED();
 }
 
-bool replay_update(struct sa_in *sa, uint32_t seq)
+bool replay_update_any(struct sa_in *sa, uint32_t seq)
 {
 	if (!replay_check(sa, seq))
 		return false;
 	if (seq > sa->top)
 		advance(sa, seq);
 	sa->window[seq / 64 % 2] |= UINT64_C(1) << seq % 64;
-	ORDERED();
+	REPLAY_ORDERED();
 	return true;
 }

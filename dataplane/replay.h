@@ -22,8 +22,23 @@ static inline bool replay_check(const struct sa_in *sa, uint32_t seq)
 	return (sa->window[seq / 64 % 2] >> seq % 64 & 1) == 0;
 }
 
+/* The processor keeps the order of stores (x86); the compiler must too. */
+#define REPLAY_ORDERED() __asm__ volatile("" ::: "memory")
+
+/* replay_update for every number, in 128-bit arithmetic. */
+bool replay_update_any(struct sa_in *sa, uint32_t seq);
+
 /* Marks a number whose ICV was good; false when it was seen in the meantime (two copies in one burst). The
- * owner. */
-bool replay_update(struct sa_in *sa, uint32_t seq);
+ * owner. Numbers nearly always come one after the other: then the window moves by the one bit that is set. */
+static inline bool replay_update(struct sa_in *sa, uint32_t seq)
+{
+	if (__builtin_expect(seq != sa->top + 1 || seq == 0, 0))
+		return replay_update_any(sa, seq);
+	sa->top = seq;
+	REPLAY_ORDERED();
+	sa->window[seq / 64 % 2] |= UINT64_C(1) << seq % 64;
+	REPLAY_ORDERED();
+	return true;
+}
 
 #endif

@@ -78,9 +78,9 @@ static struct crypto *crypto;
 /* One packet: its ICV, its trailer, and what the product makes of the plain packet again. */
 static void check(struct lab_frame *f, bool ipv6)
 {
-	uint8_t *esp = lab_l4(f), icv[ICV], again[LAB_FRAME], next;
-	uint32_t payload;
-	struct ip_packet ip;
+	uint8_t *esp = lab_l4(f), icv[ICV], again[LAB_FRAME], next = 0;
+	uint32_t payload = 0;
+	struct ip_packet ip = {0};
 
 	assert_int_equal(ip_parse(lab_ip(f), f->length - 14u, ipv6, &ip), DROP_NONE);
 	assert_true(esp_length_sane(ip.payload));
