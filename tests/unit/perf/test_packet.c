@@ -139,10 +139,10 @@ static void check_plain(const uint8_t *ip, const struct packet *p, bool ipv6)
 
 static void check_esp(const struct packet *p, bool ipv6)
 {
-	uint8_t ip[PACKET_IP_MAX], next;
+	uint8_t ip[PACKET_IP_MAX], next = 0;
 	uint16_t begin;
-	uint32_t payload;
-	struct ip_packet parsed;
+	uint32_t payload = 0;
+	struct ip_packet parsed = {0};
 	const uint16_t length = packet_esp(&fleet.plan, p, 0x12345678, p->sequence, ip, &begin);
 
 	assert_int_equal(ip_parse(ip, length, ipv6, &parsed), DROP_NONE);
