@@ -33,8 +33,9 @@ def resident(pid, program):
                 status = file.read()
         except OSError:
             continue
-        if re.search(rf"^Name:\s+{program}$", status, re.M):
-            return int(re.search(r"^VmRSS:\s+(\d+)", status, re.M)[1]) * 1024
+        found = re.search(r"^VmRSS:\s+(\d+)", status, re.M)  # not there any more while it ends
+        if found and re.search(rf"^Name:\s+{program}$", status, re.M):
+            return int(found[1]) * 1024
     return 0
 
 

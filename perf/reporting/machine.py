@@ -29,8 +29,7 @@ def caches():
     found = {}
     base = "/sys/devices/system/cpu/cpu0/cache/"
     for index in sorted(os.listdir(base)) if os.path.isdir(base) else []:
-        kind = read(base + index + "/type")
-        if kind != "Instruction":
+        if read(base + index + "/type") in ("Data", "Unified"):
             found["L" + read(base + index + "/level")] = read(base + index + "/size")
     return found
 
