@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "esp_out.h"
 
+#include <rte_prefetch.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "classify.h"
@@ -21,21 +23,34 @@ struct outbound {
 	struct crypto_job job[WORKER_BURST];
 };
 
-static struct tuple_key key_of(const struct rte_mbuf *m, const struct pkt *p)
+/* Made of whole words: the hash reads words, and what was written in smaller pieces just before would have to
+ * reach the cache first. */
+static inline struct tuple_key key_of(const uint8_t *ip, const struct pkt *p)
 {
-	const uint8_t *ip = batch_ip(m), *l4 = ip + p->l3_len;
-	struct tuple_key key = {
-		.served = p->served,
-		.port_local = l4_source(l4),
-		.port_ue = l4_destination(l4),
-		.ipv6 = p->ipv6,
-	};
+	const uint8_t *l4 = ip + p->l3_len;
+	uint64_t word[3] = {0, 0, 0};
+	struct tuple_key key;
 
-	if (p->ipv6) /* two copies of constant length: no function is called */
-		memcpy(key.ue, ip_destination(ip, true), 16);
+	if (p->ipv6)
+		memcpy(word, ip_destination(ip, true), 16);
 	else
-		memcpy(key.ue, ip_destination(ip, false), 4);
+		word[0] = ip_load32_raw(ip_destination(ip, false));
+	word[2] = p->served | (uint64_t)l4_source(l4) << 16 | (uint64_t)l4_destination(l4) << 32 |
+		  (uint64_t)p->ipv6 << 48;
+	static_assert(sizeof(key) == sizeof(word) && offsetof(struct tuple_key, served) == 16 &&
+			      offsetof(struct tuple_key, port_local) == 18 &&
+			      offsetof(struct tuple_key, port_ue) == 20 &&
+			      offsetof(struct tuple_key, ipv6) == 22,
+		      "the third word, on a little-endian machine");
+	memcpy(&key, word, sizeof(key));
 	return key;
+}
+
+/* ESP is written in front of the frame and behind it: lines that nobody has read yet. */
+static inline void fetch_ends(uint8_t *ip, const struct pkt *p)
+{
+	rte_prefetch0(ip - ETH_HEADER - ESP_HEADER);
+	rte_prefetch0(ip + p->l3_len + p->payload);
 }
 
 /* Looks up the whole burst. What has no set is never sent in the clear; it may be for the port's own address.
@@ -47,8 +62,11 @@ static void find_sas(struct worker *w, const struct batch *in, struct batch *fou
 	struct batch strays;
 
 	strays.n = 0;
-	for (uint16_t i = 0; i < in->n; i++)
-		key[i] = key_of(in->m[i], pkt(in->m[i]));
+	for (uint16_t i = 0; i < in->n; i++) {
+		uint8_t *ip = batch_ip(in->m[i]);
+		key[i] = key_of(ip, pkt(in->m[i]));
+		fetch_ends(ip, pkt(in->m[i]));
+	}
 	tuple_find_bulk(w->tuples, key, in->n, ref);
 	for (uint16_t i = 0; i < in->n; i++) {
 		const bool known = ref[i] != TUPLE_NONE;
@@ -60,7 +78,7 @@ static void find_sas(struct worker *w, const struct batch *in, struct batch *fou
 }
 
 /* Rule 16 holds for both directions. */
-static bool temporary_allows(const struct sa_shared *shared, const uint8_t *l4, const struct pkt *p)
+static inline bool temporary_allows(const struct sa_shared *shared, const uint8_t *l4, const struct pkt *p)
 {
 	const uint8_t *data;
 
@@ -70,8 +88,8 @@ static bool temporary_allows(const struct sa_shared *shared, const uint8_t *l4, 
 	return sip_first(data, length) != SIP_REQUEST;
 }
 
-static enum bgf_drop check(const struct worker *w, const struct sa_hot *hot, const struct rte_mbuf *m,
-			   const struct pkt *p)
+static inline enum bgf_drop check(const struct worker *w, const struct sa_hot *hot, const struct rte_mbuf *m,
+				  const struct pkt *p)
 {
 	const uint32_t behind = esp_length(p->payload) - ESP_HEADER - p->payload;
 
@@ -105,7 +123,7 @@ static uint32_t take_sequence(struct sa_out *sa)
 }
 
 /* Puts ESP on in place, all but the ICV: the IP header moves down, away from the payload. */
-static void wrap(struct outbound *b, struct rte_mbuf *m, struct pkt *p, struct sa_hot *hot)
+static inline void wrap(struct outbound *b, struct rte_mbuf *m, struct pkt *p, struct sa_hot *hot)
 {
 	struct sa_out *sa = &hot->out[p->ref & 1];
 	uint8_t *ip = batch_ip(m) - ESP_HEADER;
@@ -118,13 +136,14 @@ static void wrap(struct outbound *b, struct rte_mbuf *m, struct pkt *p, struct s
 	m->pkt_len = m->data_len;
 	p->seq = take_sequence(sa);
 	esp_write_header(esp, sa->spi, p->seq);
-	b->job[b->n] = (struct crypto_job){
+	const uint16_t n = b->n++;
+	b->m[n] = m;
+	b->job[n] = (struct crypto_job){
 		.data = esp,
 		.key = &hot->shared,
 		.icv = end + trailer,
 		.length = ESP_HEADER + p->payload + trailer,
 	};
-	b->m[b->n++] = m;
 	p->payload = (uint16_t)esp_length(p->payload);
 	p->proto = IP_ESP;
 	p->secured = 1;
