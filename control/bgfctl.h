@@ -20,7 +20,8 @@
 	X(HELP, "help", NULL, "help, also for one command")                                                \
 	X(VERSION, "version", NULL, "version")                                                             \
 	X(ALL, "all", NULL, "rows that are zero too")                                                      \
-	X(COUNT, "count", "N", "end after N events")                                                       \
+	X(COUNT, "count", "N", "end after N events, or views")                                             \
+	X(INTERVAL, "interval", "MS", "from one view to the next (default 1000)")                          \
 	X(SUBSCRIBER, "subscriber", "IMPI", "the private identity")                                        \
 	X(REGISTRATION_ID, "registration-id", "ID", "one of several registrations of one IMPI")            \
 	X(UE, "ue", "ADDRESS", "the UE's address")                                                         \
@@ -58,17 +59,29 @@ struct ctl {
 	struct zb_error error;
 };
 
-/* Commands; each returns the exit status. bgfctl_show.c, bgfctl_counters.c, bgfctl_set.c, bgfctl_events.c */
+/* Commands; each returns the exit status. bgfctl_show.c, bgfctl_counters.c, bgfctl_top.c, bgfctl_set.c,
+ * bgfctl_events.c */
 int show_sets(struct ctl *c);
 int show_set(struct ctl *c);
 int show_counters(struct ctl *c);
 int show_ports(struct ctl *c);
 int show_peers(struct ctl *c);
 int show_gateway(struct ctl *c);
+int show_workers(struct ctl *c);
+int follow_workers(struct ctl *c);
 int follow_events(struct ctl *c);
 int set_install(struct ctl *c);
 int set_confirm(struct ctl *c);
 int set_release(struct ctl *c);
+
+/* All rows of COUNTERS, in the caller's memory; free(row) ends them. 0 or what libzb said. */
+struct ctl_stats {
+	struct zb_stat *row;
+	size_t count, room;
+};
+int ctl_fetch_stats(struct ctl *c, struct ctl_stats *ret);
+/* The sentence of a drop reason by its name; NULL for another counter. */
+const char *ctl_drop_sentence(const char *name);
 
 /* One set: everything about it. */
 void print_set(const struct ctl *c, const struct zb_set *set);

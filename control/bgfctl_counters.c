@@ -25,19 +25,13 @@ static const struct {
 	{"forwarded_clear", "forwarded in the clear"},
 };
 
-struct rows {
-	struct zb_stat *row;
-	size_t count, room;
-};
-
 struct columns {
 	struct zb_port port[PORTS_MAX];
 	size_t count;
 	bool other; /* there are counters of no port */
 };
 
-/* The sentence of a drop reason by its name; NULL for another counter. */
-static const char *drop_sentence(const char *name)
+const char *ctl_drop_sentence(const char *name)
 {
 	for (unsigned reason = 0; bgf_drop_text(reason) != NULL; reason++)
 		if (strcmp(zb_drop_name(reason), name) == 0)
@@ -47,7 +41,7 @@ static const char *drop_sentence(const char *name)
 
 static const char *meaning_of(const char *name)
 {
-	const char *drop = drop_sentence(name);
+	const char *drop = ctl_drop_sentence(name);
 
 	if (drop != NULL)
 		return drop;
@@ -57,7 +51,7 @@ static const char *meaning_of(const char *name)
 	return "";
 }
 
-static int fetch(struct ctl *c, struct rows *all)
+int ctl_fetch_stats(struct ctl *c, struct ctl_stats *all)
 {
 	uint64_t cursor = 0;
 	size_t n;
@@ -89,7 +83,7 @@ static const char *side_of(const struct columns *cols, uint16_t port)
 	return "";
 }
 
-static void print_json(const struct rows *all, const struct columns *cols)
+static void print_json(const struct ctl_stats *all, const struct columns *cols)
 {
 	json_open(NULL, '{');
 	json_open("counters", '[');
@@ -104,7 +98,7 @@ static void print_json(const struct rows *all, const struct columns *cols)
 			json_number("worker", s->worker);
 		json_string("name", s->name);
 		json_number("value", s->value);
-		json_bool("drop", drop_sentence(s->name) != NULL);
+		json_bool("drop", ctl_drop_sentence(s->name) != NULL);
 		json_close('}');
 	}
 	json_close(']');
@@ -113,7 +107,7 @@ static void print_json(const struct rows *all, const struct columns *cols)
 }
 
 /* What one counter says on one port (UINT16_MAX: on none), all workers together. */
-static uint64_t sum_of(const struct rows *all, const char *name, uint16_t port)
+static uint64_t sum_of(const struct ctl_stats *all, const char *name, uint16_t port)
 {
 	uint64_t sum = 0;
 
@@ -123,7 +117,7 @@ static uint64_t sum_of(const struct rows *all, const char *name, uint16_t port)
 	return sum;
 }
 
-static uint64_t total_of(const struct rows *all, const char *name)
+static uint64_t total_of(const struct ctl_stats *all, const char *name)
 {
 	uint64_t sum = 0;
 
@@ -133,7 +127,7 @@ static uint64_t total_of(const struct rows *all, const char *name)
 	return sum;
 }
 
-static bool seen_before(const struct rows *all, size_t index)
+static bool seen_before(const struct ctl_stats *all, size_t index)
 {
 	for (size_t i = 0; i < index; i++)
 		if (strcmp(all->row[i].name, all->row[index].name) == 0)
@@ -160,7 +154,7 @@ static void begin_table(struct table *t, const struct columns *cols, const char 
 }
 
 /* Either the drops or the others. Returns how many lines. */
-static size_t print_part(const struct rows *all, const struct columns *cols, bool drops, bool zeros)
+static size_t print_part(const struct ctl_stats *all, const struct columns *cols, bool drops, bool zeros)
 {
 	struct table t;
 	size_t lines = 0;
@@ -168,7 +162,7 @@ static size_t print_part(const struct rows *all, const struct columns *cols, boo
 	begin_table(&t, cols, drops ? "DROPPED" : "COUNTER");
 	for (size_t i = 0; i < all->count; i++) {
 		const char *name = all->row[i].name;
-		if (seen_before(all, i) || (drop_sentence(name) != NULL) != drops ||
+		if (seen_before(all, i) || (ctl_drop_sentence(name) != NULL) != drops ||
 		    (!zeros && total_of(all, name) == 0))
 			continue;
 		table_cell(&t, "%s", name);
@@ -188,13 +182,13 @@ static size_t print_part(const struct rows *all, const struct columns *cols, boo
 
 int show_counters(struct ctl *c)
 {
-	struct rows all = {0};
+	struct ctl_stats all = {0};
 	struct columns cols = {0};
 	bool zeros = c->option[CTL_OPT_ALL] != NULL;
 	int r = zb_ports(c->zb, cols.port, PORTS_MAX, &cols.count, &c->error);
 
 	if (r == 0)
-		r = fetch(c, &all);
+		r = ctl_fetch_stats(c, &all);
 	if (r < 0) {
 		free(all.row);
 		return ctl_failed(c, r);

@@ -18,7 +18,7 @@ enum {
 	ROW_BITS = 8, /* of a COUNTERS cursor: the row within a pair of port and worker */
 };
 
-static_assert(BGF_DROP_COUNT + 7 + 1 + DPL_POLL_GAPS < 1 << ROW_BITS,
+static_assert(BGF_DROP_COUNT + 7 + 1 + DPL_POLL_GAPS + DPL_LOADS < 1 << ROW_BITS,
 	      "a pair's rows fit the cursor's low bits");
 
 /* An answer that grows while the data plane is asked for one record after the other. */
@@ -69,11 +69,28 @@ static void ask(struct op *op, unsigned type, uint64_t from, dplink_done done)
 		finish(op, error);
 }
 
+static bool get_load(const struct dpl_counters *c, uint32_t row, struct zb_stat *ret)
+{
+#define NAME(name) #name,
+	static const char *const names[DPL_LOADS] = {DPL_LOAD_LIST(NAME)};
+#undef NAME
+	uint64_t value[DPL_LOADS];
+
+	if (row >= DPL_LOADS)
+		return false;
+	memcpy(value, &c->load, sizeof(value));
+	*ret = (struct zb_stat){.port = UINT16_MAX, .worker = c->worker, .value = value[row]};
+	snprintf(ret->name, sizeof(ret->name), "%s", names[row]);
+	return true;
+}
+
 /* What is a worker's and no port's: told with port 0. Row 0 is the sum, then one row a length. */
 static bool get_gap(const struct dpl_counters *c, uint32_t row, struct zb_stat *ret)
 {
-	if (c->port != 0 || row > DPL_POLL_GAPS)
+	if (c->port != 0)
 		return false;
+	if (row > DPL_POLL_GAPS)
+		return get_load(c, row - DPL_POLL_GAPS - 1, ret);
 	*ret = (struct zb_stat){.port = UINT16_MAX, .worker = c->worker};
 	ret->value = row == 0 ? c->poll_gap_us : c->poll_gaps[row - 1];
 	if (row == 0)

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
+#include <rte_ring.h>
 
 #include "exception.h"
 #include "nexthop.h"
@@ -24,6 +26,27 @@ static void counters_add(struct dpl_counters *sum, const struct counters *c)
 		sum->drops[i] += c->drops[i];
 }
 
+static uint64_t microseconds(const struct worker *w, uint64_t cycles)
+{
+	return (uint64_t)((double)cycles * 1e6 / (double)w->tsc_hz);
+}
+
+static struct dpl_load load_of(const struct worker *w)
+{
+	const struct worker_load *l = &w->load;
+
+	return (struct dpl_load){
+		.clock_us = microseconds(w, rte_rdtsc()),
+		.busy_us = microseconds(w, l->busy_cycles),
+		.busy_cycles = l->busy_cycles,
+		.turns = l->turns,
+		.busy_turns = l->busy_turns,
+		.busy_packets = l->busy_packets,
+		.handover_queue = w->handover != NULL ? rte_ring_count(w->handover) : 0,
+		.kernel_queue = rte_ring_count(w->to_kernel),
+	};
+}
+
 int show_counters(void *context, uint64_t n, struct dpl_counters *ret)
 {
 	const struct show *s = context;
@@ -34,6 +57,7 @@ int show_counters(void *context, uint64_t n, struct dpl_counters *ret)
 	*ret = (struct dpl_counters){.port = (uint16_t)port, .worker = (uint16_t)worker};
 	counters_add(ret, &s->workers[worker]->counters[port]);
 	const struct poll_gaps *gaps = &s->workers[worker]->gaps;
+	ret->load = load_of(s->workers[worker]);
 	ret->poll_gap_us = gaps->us;
 	memcpy(ret->poll_gaps, gaps->longer, sizeof(ret->poll_gaps));
 	if (worker == 0)

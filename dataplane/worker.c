@@ -130,6 +130,19 @@ static void note_gap(struct worker *w, uint64_t last)
 		poll_gap_add(&w->gaps, (w->now - last) * US_PER_S / w->tsc_hz);
 }
 
+/* What a turn took. The clock is read once more only where there were packets to share the cost. */
+static void note_load(struct worker *w, unsigned taken)
+{
+	struct worker_load *l = &w->load;
+
+	l->turns++;
+	if (taken == 0)
+		return;
+	l->busy_turns++;
+	l->busy_packets += taken;
+	l->busy_cycles += rte_rdtsc() - w->now;
+}
+
 int worker_run(void *arg)
 {
 	struct worker *w = arg;
@@ -139,7 +152,9 @@ int worker_run(void *arg)
 	rte_rcu_qsbr_thread_register(w->rcu, w->id);
 	rte_rcu_qsbr_thread_online(w->rcu, w->id);
 	while (!*w->stop) {
-		idle = worker_turn(w) > 0 ? 0 : idle + 1;
+		const unsigned taken = worker_turn(w);
+		note_load(w, taken);
+		idle = taken > 0 ? 0 : idle + 1;
 		note_gap(w, last);
 		last = w->now;
 		rte_rcu_qsbr_quiescent(w->rcu, w->id);

@@ -49,6 +49,12 @@ struct worker_args {
 	volatile int *stop;
 };
 
+/* Written by the worker once a turn, read by the main lcore; only ever upwards. */
+struct worker_load {
+	uint64_t turns, busy_turns, busy_packets;
+	uint64_t busy_cycles; /* TSC */
+};
+
 /* Made by worker_new on the main lcore; then the fields belong to the worker, but for those marked otherwise.
  */
 struct worker {
@@ -89,6 +95,7 @@ struct worker {
 	volatile int *stop; /* set by the main lcore */
 
 	struct poll_gaps gaps;
+	struct worker_load load;
 
 	/* collected during a turn: freed, and sent to the main lcore, at once */
 	uint16_t dead_count, exception_count;

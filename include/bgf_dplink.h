@@ -23,7 +23,7 @@
 #include "bgf_sa.h"
 
 enum {
-	DPL_VERSION = 2,
+	DPL_VERSION = 3,
 	DPL_ANSWER = 0x8000,
 	DPL_BATCH = 64 /* rows in one SET_LIST answer at most */,
 	DPL_POLL_GAPS = 7
@@ -161,6 +161,24 @@ struct dpl_set_rows {
 	struct dpl_set_state set[]; /* count; at most DPL_BATCH */
 };
 
+/* How busy a worker is: X(name), of the worker and no port. All but the rings only rise, so that two looks at
+ * them give what was in between: busy_us / clock_us, busy_cycles / busy_packets, busy_packets / busy_turns.
+ */
+#define DPL_LOAD_LIST(X)                                                                    \
+	X(clock_us)	  /* its clock */                                                   \
+	X(busy_us)	  /* spent in turns that took packets */                            \
+	X(busy_cycles)	  /* the same in TSC cycles */                                      \
+	X(turns)	  /* of the poll loop */                                            \
+	X(busy_turns)	  /* turns that took packets */                                     \
+	X(busy_packets)	  /* taken from ports, other workers and the kernel */              \
+	X(handover_queue) /* packets that wait for it in the ring from the other workers */ \
+	X(kernel_queue)	  /* packets of all workers that wait for the main lcore and the kernel */
+#define DPL_LOAD_FIELD(name) uint64_t name;
+struct dpl_load {
+	DPL_LOAD_LIST(DPL_LOAD_FIELD)
+};
+enum { DPL_LOADS = sizeof(struct dpl_load) / sizeof(uint64_t) };
+
 /* What one worker counted on one port. */
 struct dpl_counters {
 	struct dpl_header header;
@@ -174,6 +192,7 @@ struct dpl_counters {
 	/* of the worker, not of the port: the same for all its ports */
 	uint64_t poll_gap_us;		   /* µs in which it was kept from polling (poll_gap.h) */
 	uint64_t poll_gaps[DPL_POLL_GAPS]; /* how often for 1 << i ms and more */
+	struct dpl_load load;
 };
 
 struct dpl_port {

@@ -110,10 +110,21 @@ def test_a_mistake_on_the_command_line_is_said(ctl, arguments, said):
 
 def test_help_has_every_command_and_every_command_has_help(ctl):
     text = ctl("--help").stdout
-    for command in ("show sets", "show set", "show counters", "show ports", "show peers", "show gateway", "events",
+    for command in ("show sets", "show set", "show counters", "show workers", "top", "show ports", "show peers", "show gateway", "events",
                     "set install", "set confirm", "set release"):
         assert command in text
         assert command in ctl(*command.split(), "--help").stdout
+
+
+def test_workers_are_seen_at_work(gateway, ctl):
+    workers = json.loads(ctl("show", "workers", "--interval", "200", "--json").stdout)["workers"]
+    assert [row["worker"] for row in workers] == list(range(len(workers))) and workers
+    for row in workers:
+        assert 150_000 < row["clock_us"] < 5_000_000, "the interval, on the data plane's clock"
+        assert row["turns"] > 0 and row["busy_turns"] <= row["turns"]
+        assert row["busy_us"] <= row["clock_us"]
+    views = ctl("top", "--interval", "100", "--count", "2").stdout
+    assert views.count("CYCLES/PACKET") == 2 and "\033" not in views, "plain where it is no terminal"
 
 
 def test_show_sets_filters(ctl, one):
