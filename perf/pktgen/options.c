@@ -405,7 +405,7 @@ static int complete(struct options *o)
 	if (o->load.seconds == 0)
 		o->load.seconds = o->command == COMMAND_RUN ? 10 : 1;
 	if (o->load.rate == 0 && o->load.window == 0)
-		o->load.window = 1024;
+		o->load.window = 4096;
 	o->load.rate /= o->load.way[WAY_UP] && o->load.way[WAY_DOWN] ? 2 : 1;
 	o->load.sizes = o->sizes[0];
 	return check_sizes(o);

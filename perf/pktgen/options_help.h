@@ -57,7 +57,7 @@
 	"  --unknown-spi SHARE  with an SPI of no SA ('unknown_spi')\n"                                     \
 	"  --clear SHARE        in the clear to a protected port ('clear_port')\n"                          \
 	"  --rate N             packets a second in all, open loop; k and M may follow (closed loop)\n"     \
-	"  --window N           closed loop: packets of a direction under way at once (1024)\n"             \
+	"  --window N           closed loop: packets of a direction under way at once (4096)\n"             \
 	"  --count N            packets of each direction; without, --seconds counts\n"                     \
 	"  --seconds S          how long to send (10); rfc2544: a trial (1)\n"                              \
 	"  --icv-every N        check the ICV of each nth packet from the gateway (1: of all)\n"            \

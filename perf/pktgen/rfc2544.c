@@ -10,7 +10,7 @@
 #include "json.h"
 #include "stop.h"
 
-enum { WINDOW = 2048, POINTS = 4, CURVE_MAX = 12, BURSTS = 9, BURSTS_QUICK = 3 };
+enum { WINDOW = 2048, POINTS = 4, CURVE_MAX = 12, SEARCH_MAX = 20, BURSTS = 9, BURSTS_QUICK = 3 };
 
 static const double point_percent[POINTS] = {10, 50, 80, 100};
 static const double above = 1.2;	   /* of the closed loop's rate: where search and curve begin */
@@ -104,9 +104,10 @@ static bool passed(const struct trial *t, double rate)
 static int search(struct series *s)
 {
 	const double resolution = s->quick ? 0.05 : 0.02;
+	bool failed = false; /* until a rate was too high, the next one is higher still */
 	double low = 0, high = s->result->closed_loop * above, rate = s->result->closed_loop * 0.9;
 
-	while (high - low > high * resolution) {
+	for (int i = 0; i < SEARCH_MAX && high - low > high * resolution; i++) {
 		int rc = trial_at(s, rate, false);
 		if (rc != 0)
 			return rc;
@@ -122,7 +123,10 @@ static int search(struct series *s)
 			s->result->throughput = low = rate;
 		else
 			high = rate;
-		rate = (low + high) / 2;
+		failed = failed || !good;
+		if (low == rate && !failed)
+			high = rate * above; /* the closed loop was slowed: the limit may be higher */
+		rate = failed ? (low + high) / 2 : high;
 	}
 	return 0;
 }
@@ -215,7 +219,8 @@ static int by_length(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* 26.4: packets that go out back to back before the gateway's side takes no more; all of them come back. */
+/* 26.4: packets that go out back to back before the gateway's side takes no more; all of them come back. Not
+ * more than a ring holds, for nobody takes what comes back meanwhile. */
 static int back_to_back(struct series *s, enum way way)
 {
 	const unsigned count = s->quick ? BURSTS_QUICK : BURSTS;
@@ -227,7 +232,7 @@ static int back_to_back(struct series *s, enum way way)
 		int rc = watch_read(&s->b->watch, &then, s->error, s->size);
 		if (rc != 0)
 			return rc;
-		burst[i] = traffic_back_to_back(s->b->traffic, &l, way, PORTS_BUFFERS, &s->trial.sent);
+		burst[i] = traffic_back_to_back(s->b->traffic, &l, way, s->b->ring, &s->trial.sent);
 		rc = trial_judge(s->b, &then, &s->trial, s->error, s->size);
 		if (rc != 0)
 			return rc;

@@ -12,8 +12,8 @@ static const char *const way_name[WAYS] = {"phones_to_core", "core_to_phones"};
 static const char *const way_title[WAYS] = {"phones to core", "core to phones"};
 
 enum {
-	WARM_WINDOW = 256, /* the first use of each set is a notice to the gateway's main core */
-	PROBES = 128,	   /* so that some are of each family */
+	WARM_WINDOW = 4096, /* a quarter of what a ring of memif holds */
+	PROBES = 128,	    /* so that some are of each family */
 	PROBE_ROUNDS = 60,
 };
 #define PROBE_PAUSE_S 0.2

@@ -22,6 +22,7 @@ enum {
 struct way_state {
 	struct made made;     /* sent as far as the port took them */
 	uint64_t used, limit; /* slots of the rate that are over; packets to make, UINT64_MAX: no limit */
+	uint64_t slots;	      /* of the whole trial */
 	uint64_t produced;    /* packets made */
 	uint64_t forgiven;    /* of the window: given up */
 	uint64_t last_in;     /* TSC when one of them came back */
@@ -105,6 +106,8 @@ static void begin(struct traffic *t, const struct load *load, struct traffic_cou
 		histogram_clear(&counts->way[way].latency);
 		t->way[way] = (struct way_state){.limit = load->packets > 0 ? load->packets : UINT64_MAX};
 	}
+	for (int way = 0; way < WAYS; way++)
+		t->way[way].slots = load->packets > 0 ? UINT64_MAX : (uint64_t)(load->rate * load->seconds);
 	t->load = t->source.load = load;
 	t->counts = t->sink.counts = counts;
 	t->sink.trial = ++t->source.trial;
@@ -149,7 +152,8 @@ static uint64_t due(struct traffic *t, enum way way, bool blocked)
 {
 	struct way_state *w = &t->way[way];
 	struct tally *tally = &t->counts->way[way];
-	const uint64_t slots = (uint64_t)((double)(t->now - t->begin) * t->slots_per_cycle);
+	const uint64_t passed = (uint64_t)((double)(t->now - t->begin) * t->slots_per_cycle);
+	const uint64_t slots = RTE_MIN(passed, w->slots);
 	uint64_t n = slots - w->used;
 
 	if (blocked) {
@@ -282,6 +286,21 @@ static bool made_all(const struct traffic *t)
 	return true;
 }
 
+/* A trial with a rate ends when each of its slots was used or given up: a gap at its end is made up for too.
+ */
+static bool going_on(const struct traffic *t)
+{
+	bool slots_left = false;
+
+	if (stop_asked() || made_all(t))
+		return false;
+	if (t->load->packets > 0)
+		return true;
+	for (int way = 0; way < WAYS; way++)
+		slots_left = slots_left || (t->load->way[way] && t->way[way].used < t->way[way].slots);
+	return t->load->rate > 0 ? slots_left : elapsed(t) < t->load->seconds;
+}
+
 static bool sent_all(const struct traffic *t)
 {
 	for (int way = 0; way < WAYS; way++)
@@ -335,7 +354,7 @@ void traffic_run(struct traffic *t, const struct load *load, struct traffic_coun
 
 	begin(t, load, ret);
 	memset(&then, 0, sizeof(then));
-	while (!stop_asked() && !made_all(t) && (load->packets > 0 || elapsed(t) < load->seconds)) {
+	while (going_on(t)) {
 		unsigned work = 0;
 		for (int way = 0; way < WAYS; way++)
 			if (load->way[way])
@@ -348,7 +367,7 @@ void traffic_run(struct traffic *t, const struct load *load, struct traffic_coun
 			then = *ret;
 		}
 	}
-	ret->seconds = elapsed(t);
+	ret->seconds = load->rate > 0 && load->packets == 0 ? load->seconds : elapsed(t);
 	ret->idle = (double)t->idle_cycles / (double)(t->now - t->begin);
 	traffic_wait(t);
 }
