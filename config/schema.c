@@ -128,7 +128,9 @@ const struct schema_key schema[] = {
 	{"dataplane.mbufs", AT(dataplane.mbufs), INTEGER(2048, 4194304), .fallback = "16384",
 	 .help = "packet buffers; more than all queues' descriptors together"},
 	{"dataplane.idle_sleep_us", AT(dataplane.idle_sleep_us), INTEGER(0, 10000), .fallback = "50",
-	 .help = "a worker that found nothing sleeps so long; 0: it polls on and takes its processor whole"},
+	 .help = "a worker that found nothing sleeps so long, up to 16 times as long when nothing comes for "
+		 "a while; "
+		 "0: it polls on and takes its processor whole"},
 	{"dataplane.clear_rate", AT(dataplane.clear_rate), INTEGER(1, 10000000), .fallback = "200",
 	 .help = "cleartext packets a second from one source"},
 	{"dataplane.clear_burst", AT(dataplane.clear_burst), INTEGER(1, 10000000), .fallback = "400",

@@ -110,8 +110,8 @@ def test_a_mistake_on_the_command_line_is_said(ctl, arguments, said):
 
 def test_help_has_every_command_and_every_command_has_help(ctl):
     text = ctl("--help").stdout
-    for command in ("show sets", "show set", "show counters", "show workers", "top", "show ports", "show peers", "show gateway", "events",
-                    "set install", "set confirm", "set release"):
+    for command in ("show sets", "show set", "show counters", "show workers", "top", "show ports", "show peers",
+                    "show gateway", "events", "set install", "set confirm", "set release"):
         assert command in text
         assert command in ctl(*command.split(), "--help").stdout
 
