@@ -99,6 +99,7 @@ def ues(field):
     for ue in made:
         ue.passes()
         ue.reached()
+    wait_for(lambda: all(row["FIRST_USE"] for row in field.zb.query()), "the workers' notices of the first use arrived")
     yield made
     for ue in made:
         ue.release()
