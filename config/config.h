@@ -72,6 +72,7 @@ struct config_control {
 	uint32_t peer_count;	  /* 0: any name */
 	uint32_t connections_max; /* over all peers */
 	uint32_t await_auth_s;	  /* reg-await-auth (24.229 7.8): 240 */
+	uint32_t supersede_s;	  /* 64*T1 toward a UE (24.229 7.7): 128 */
 	uint32_t heartbeat_s;	  /* a peer that is silent so long is asked, and closed after three times */
 	uint32_t frame_timeout_s; /* a frame must be whole within it, or the connection is closed */
 };

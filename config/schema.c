@@ -158,6 +158,9 @@ const struct schema_key schema[] = {
 	 .help = "Zb connections over all peers"},
 	{"control.await_auth_s", AT(control.await_auth_s), INTEGER(1, 3600), .fallback = "240",
 	 .help = "life of a temporary set: reg-await-auth of TS 24.229 7.8, seconds"},
+	{"control.supersede_s", AT(control.supersede_s), INTEGER(1, 3600), .fallback = "128",
+	 .help = "what is left of an old set's life once a newer one is used: 64*T1 of TS 24.229 5.2.2, "
+		 "seconds"},
 	{"control.heartbeat_s", AT(control.heartbeat_s), INTEGER(1, 3600), .fallback = "10",
 	 .help = "a peer silent for so long is asked, and closed after three times, seconds"},
 	{"control.frame_timeout_s", AT(control.frame_timeout_s), INTEGER(1, 60), .fallback = "5",

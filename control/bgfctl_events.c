@@ -39,6 +39,8 @@ static const char *meaning_of(const struct zb_event *e)
 		return "its lifetime ended";
 	case ZB_EVENT_FIRST_USED:
 		return "first good protected packet since CONFIRM";
+	case ZB_EVENT_SUPERSEDED:
+		return "a newer set is used: it ends soon";
 	case ZB_EVENT_REMOVED:
 		return bgf_removed_text(e->why);
 	case ZB_EVENT_EPOCH_LOST:

@@ -7,7 +7,7 @@
 
 #include "control/control.h"
 
-/* EXPIRED, FIRST_USED or REMOVED (then `why` is an enum bgf_removed). */
+/* EXPIRED, FIRST_USED, SUPERSEDED or REMOVED (then `why` is an enum bgf_removed). */
 void events_set(struct control *c, unsigned kind, const struct sa_set *set, unsigned why);
 /* EPOCH_LOST: the store is another one. To all that subscribed. */
 void events_epoch_lost(struct control *c);

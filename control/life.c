@@ -11,24 +11,28 @@ static const struct life_step steps[BGF_SET_DRAINING + 1][LIFE_EVENT_COUNT] = {
 			       [LIFE_DRAIN] = {LIFE_LINGER, BGF_SET_DRAINING},
 			       [LIFE_CHALLENGE] = {LIFE_END, 0},
 			       [LIFE_CHALLENGE_VIA] = {LIFE_LINGER, BGF_SET_DRAINING},
+			       [LIFE_SUPERSEDE] = {LIFE_KEEP, BGF_SET_TEMPORARY},
 			       [LIFE_EXPIRE] = {LIFE_END_EXPIRED, 0}},
 	[BGF_SET_ESTABLISHED] = {[LIFE_CONFIRM] = {LIFE_EXTEND, BGF_SET_ESTABLISHED},
 				 [LIFE_RELEASE] = {LIFE_END, 0},
 				 [LIFE_DRAIN] = {LIFE_LINGER, BGF_SET_DRAINING},
 				 [LIFE_CHALLENGE] = {LIFE_KEEP, BGF_SET_ESTABLISHED},
 				 [LIFE_CHALLENGE_VIA] = {LIFE_KEEP, BGF_SET_ESTABLISHED},
+				 [LIFE_SUPERSEDE] = {LIFE_CUT, BGF_SET_SUPERSEDED},
 				 [LIFE_EXPIRE] = {LIFE_END_EXPIRED, 0}},
 	[BGF_SET_SUPERSEDED] = {[LIFE_CONFIRM] = {LIFE_REFUSE, BGF_SET_SUPERSEDED},
 				[LIFE_RELEASE] = {LIFE_END, 0},
 				[LIFE_DRAIN] = {LIFE_LINGER, BGF_SET_DRAINING},
 				[LIFE_CHALLENGE] = {LIFE_KEEP, BGF_SET_SUPERSEDED},
 				[LIFE_CHALLENGE_VIA] = {LIFE_KEEP, BGF_SET_SUPERSEDED},
+				[LIFE_SUPERSEDE] = {LIFE_KEEP, BGF_SET_SUPERSEDED},
 				[LIFE_EXPIRE] = {LIFE_END_EXPIRED, 0}},
 	[BGF_SET_DRAINING] = {[LIFE_CONFIRM] = {LIFE_REFUSE, BGF_SET_DRAINING},
 			      [LIFE_RELEASE] = {LIFE_END, 0},
 			      [LIFE_DRAIN] = {LIFE_LINGER, BGF_SET_DRAINING},
 			      [LIFE_CHALLENGE] = {LIFE_KEEP, BGF_SET_DRAINING},
 			      [LIFE_CHALLENGE_VIA] = {LIFE_KEEP, BGF_SET_DRAINING},
+			      [LIFE_SUPERSEDE] = {LIFE_KEEP, BGF_SET_DRAINING},
 			      [LIFE_EXPIRE] = {LIFE_END, 0}},
 };
 
@@ -42,4 +46,11 @@ uint64_t life_confirmed_until(uint64_t now, uint32_t expires_s, uint64_t floor)
 	uint64_t until = now + ((uint64_t)expires_s + LIFE_GRACE_S) * SECOND;
 
 	return until > floor ? until : floor;
+}
+
+uint64_t life_superseded_until(uint64_t now, uint32_t cut_s, uint64_t expires)
+{
+	uint64_t until = now + cut_s * SECOND;
+
+	return until < expires ? until : expires;
 }

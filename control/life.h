@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The life of a set as a table: what each event does in each state (rules 14, 15, 18, 19, 21 to 23). Pure.
+ * The life of a set as a table: what each event does in each state (rules 14, 15, 18 to 23). Pure.
  */
 #ifndef CONTROL_LIFE_H
 #define CONTROL_LIFE_H
@@ -15,6 +15,7 @@ enum life_event {
 	LIFE_DRAIN,	    /* RELEASE with a drain time (rules 22, 23) */
 	LIFE_CHALLENGE,	    /* another 401 to the same subscriber (rule 15) */
 	LIFE_CHALLENGE_VIA, /* the same, and that 401 travels on this set (rule 15, second half) */
+	LIFE_SUPERSEDE,	    /* a newer set of the registration is used (rule 20) */
 	LIFE_EXPIRE,	    /* its time is over */
 	LIFE_EVENT_COUNT
 };
@@ -27,6 +28,7 @@ enum life_action {
 			 */
 	LIFE_EXTEND,	/* new lifetime */
 	LIFE_LINGER,	/* DRAINING for the time that the event names */
+	LIFE_CUT,	/* what is left of its life is cut */
 	LIFE_END,	/* remove it; its P-CSCF hears REMOVED */
 	LIFE_END_EXPIRED, /* remove it; its P-CSCF hears EXPIRED */
 };
@@ -48,5 +50,8 @@ enum {
 /* When a confirmed set ends: the longer of Expires + 30 s and `floor`, which is what the set it follows, or
  * it itself, had (rules 18, 19). All in ns of CLOCK_BOOTTIME. */
 uint64_t life_confirmed_until(uint64_t now, uint32_t expires_s, uint64_t floor);
+
+/* When a superseded set ends: after `cut_s` seconds, or when it would have anyway (rule 20). */
+uint64_t life_superseded_until(uint64_t now, uint32_t cut_s, uint64_t expires);
 
 #endif

@@ -232,12 +232,45 @@ int sets_linger(struct control *c, struct sa_set *set, unsigned why, uint32_t dr
 	return sets_update(c, set, false, false, done, arg);
 }
 
-void sets_first_used(struct control *c, uint64_t set_id)
+/* The next set of the same registration that came before `set`, from NULL in *at on; NULL: no other. An
+ * emergency registration and a normal one are two, also where the P-CSCF named both alike (rules 20, 21). */
+static struct sa_set *next_older(const struct control *c, const struct sa_set *set, struct hash_node **at)
 {
-	struct sa_set *set = sa_table_by_id(&c->table, set_id);
+	const struct dpl_set_name *name = &set->name;
+	struct sa_set *other;
 
-	if (set == NULL)
+	do
+		other = sa_table_of_registration(&c->table, set->peer, name->subscriber,
+						 name->registration_id, at);
+	while (other != NULL && (other->name.installed >= name->installed ||
+				 ((other->name.flags ^ name->flags) & BGF_SET_EMERGENCY)));
+	return other;
+}
+
+void sets_supersede_older(struct control *c, const struct sa_set *used)
+{
+	struct hash_node *at = NULL;
+	struct sa_set *set;
+
+	/* One that is on its way out itself takes nothing over. */
+	if (used->state != BGF_SET_ESTABLISHED || !used->first_used)
 		return;
+	while ((set = next_older(c, used, &at)) != NULL) {
+		struct life_step step = life_step(set->state, LIFE_SUPERSEDE);
+		if (step.action != LIFE_CUT)
+			continue;
+		set->state = step.state;
+		sets_set_expiry(
+			c, set,
+			life_superseded_until(timers_now(), c->config->control.supersede_s, set->expires));
+		sets_log("superseded", set);
+		sets_update(c, set, false, false, NULL, NULL);
+		events_set(c, ZB_EVENT_SUPERSEDED, set, 0);
+	}
+}
+
+void sets_first_used(struct control *c, struct sa_set *set)
+{
 	set->first_used = 1;
 	sets_log("first used", set);
 	events_set(c, ZB_EVENT_FIRST_USED, set, 0);
@@ -336,11 +369,8 @@ void sets_settle(struct control *c, struct sa_set *confirmed)
 	if (!(confirmed->name.flags & BGF_SET_BEGAN_UNPROTECTED))
 		return;
 	struct sa_set *set;
-	while (count < 8 &&
-	       (set = sa_table_of_registration(&c->table, confirmed->peer, confirmed->name.subscriber,
-					       confirmed->name.registration_id, &at)) != NULL)
-		if (set != confirmed && set->name.installed < confirmed->name.installed)
-			older[count++] = set;
+	while (count < 8 && (set = next_older(c, confirmed, &at)) != NULL)
+		older[count++] = set;
 	for (unsigned i = 0; i < count; i++)
 		sets_end(c, older[i], ZB_EVENT_REMOVED, BGF_REMOVED_BEGAN_UNPROTECTED);
 }

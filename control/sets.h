@@ -49,7 +49,11 @@ void sets_forget(struct control *c, struct sa_set *set);
 /* The set among those ending, or NULL. */
 struct sa_set *sets_find_ending(const struct control *c, uint64_t set_id);
 
-void sets_first_used(struct control *c, uint64_t set_id);
+/* A confirmed set was used for the first time: its P-CSCF hears it. */
+void sets_first_used(struct control *c, struct sa_set *set);
+/* Rule 20, of a set that was used since CONFIRM: what is older of its registration is cut to 64*T1. Again it
+ * changes nothing. */
+void sets_supersede_older(struct control *c, const struct sa_set *used);
 
 /* How Zb shows a set; counters are 0. */
 void sets_show(const struct sa_set *set, uint64_t now, struct zb_set *ret);

@@ -50,7 +50,14 @@ void sync_down(void *arg)
 
 void sync_first_used(void *arg, uint64_t set_id)
 {
-	sets_first_used(arg, set_id);
+	struct control *c = arg;
+	struct sa_set *set = sa_table_by_id(&c->table, set_id);
+
+	if (set == NULL)
+		return;
+	sets_first_used(c, set);
+	if (c->serving) /* else once all sets are known */
+		sets_supersede_older(c, set);
 }
 
 /* --- learning --- */
@@ -114,7 +121,7 @@ static void learn(struct control *c, const struct dpl_set_state *state)
 		adopt(set, state);
 		sets_set_expiry(c, set, state->expires);
 		if (news) /* while the link was down */
-			sets_first_used(c, set->id);
+			sets_first_used(c, set);
 	} else {
 		learn_new(c, state);
 	}
@@ -137,8 +144,11 @@ static bool settle_all(struct control *c)
 				 (unsigned long long)set->id);
 			sets_forget(c, set);
 			lost = true;
-		} else if (set->state != BGF_SET_TEMPORARY)
-			sets_settle(c, set); /* what a CONFIRM did not come to finish */
+		} else if (set->state != BGF_SET_TEMPORARY) {
+			/* What a CONFIRM, or a first use, did not come to finish. */
+			sets_settle(c, set);
+			sets_supersede_older(c, set);
+		}
 	}
 	return lost;
 }

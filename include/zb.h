@@ -101,6 +101,7 @@ enum zb_event_kind {
 	ZB_EVENT_REMOVED = 3,
 	ZB_EVENT_EPOCH_LOST = 4, /* the store is another one: every set is gone */
 	ZB_EVENT_GAP = 5,	 /* events were lost, or may have been: query again */
+	ZB_EVENT_SUPERSEDED = 6, /* a newer set of the registration is used: this one ends soon */
 };
 #define ZB_EVENT_BIT(kind) (1u << (kind))
 #define ZB_EVENTS_ALL	   0xffffffffu

@@ -26,7 +26,7 @@ static const struct zb_attr_row rows[ZB_ATTR_SLOTS] = {
 	static_assert((number) < ZB_ATTR_SLOTS, "ZB_ATTR_SLOTS counts every attribute");
 ZB_ATTR_LIST(NUMBER_FITS)
 
-enum { MESSAGE_SLOTS = ZB_MSG_GAP + 1 };
+enum { MESSAGE_SLOTS = ZB_MSG_SUPERSEDED + 1 };
 
 static const uint8_t message_use[MESSAGE_SLOTS][ZB_DIR_COUNT][ZB_ATTR_SLOTS] = {
 #define ROW(message, direction, attr, use) \

@@ -38,7 +38,8 @@ enum { ZB_EVENT_FIRST = 64 };
 	X(FIRST_USED, 65, "event: first good protected packet after CONFIRM") \
 	X(REMOVED, 66, "event: a set ended before its time, and why")         \
 	X(EPOCH_LOST, 67, "event: the store is a new one, all sets are gone") \
-	X(GAP, 68, "event: events were lost")
+	X(GAP, 68, "event: events were lost")                                 \
+	X(SUPERSEDED, 69, "event: a newer set is used, this one ends soon")
 
 /* Attribute types: U8, U16, U32, U64 (big-endian, exact length), STR (UTF-8 without control characters, min
  * to max octets), OCTETS (min to max), ADDR (4 or 16 octets), GROUP (attributes; min, max: octets). For

@@ -87,7 +87,8 @@ enum zb_direction { ZB_DIR_REQUEST, ZB_DIR_ANSWER, ZB_DIR_EVENT, ZB_DIR_COUNT };
 	X(FIRST_USED, EVENT, SET, MUST)           \
 	X(REMOVED, EVENT, SET, MUST)              \
 	X(REMOVED, EVENT, WHY, MUST)              \
-	X(EPOCH_LOST, EVENT, STORE_EPOCH, MUST)
+	X(EPOCH_LOST, EVENT, STORE_EPOCH, MUST)   \
+	X(SUPERSEDED, EVENT, SET, MUST)
 
 /* X(group, attribute, use) */
 #define ZB_GROUP_USAGE_LIST(X)       \

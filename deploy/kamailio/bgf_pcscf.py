@@ -269,7 +269,10 @@ class Pcscf:
             self._cached().remove(event.set_id)
         elif event.kind == zb.EVENT_FIRST_USED:
             self._cached().first_used(event.set_id)
-        else:  # sets or events are lost. An old cache is better than none, until the gateway answers again
+        elif event.kind == zb.EVENT_SUPERSEDED:
+            self._cached().superseded(event.set_id)
+        elif event.kind in (zb.EVENT_EPOCH_LOST, zb.EVENT_GAP):
+            # Sets or events are lost. An old cache is better than none, until the gateway answers again
             self._stale = True
 
     # How it is done

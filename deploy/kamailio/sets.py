@@ -146,6 +146,13 @@ class SetCache:
             self.put(record)
             self._set(record.contact(), str(set_id))
 
+    def superseded(self, set_id):
+        """A newer set is in use: requests to the UE go on that one; this one carries answers until it ends."""
+        record = self._by_id(set_id)
+        if record is not None:
+            record.state = zb.SUPERSEDED
+            self.put(record)
+
     def released(self, record):
         """It drains: answers still pass, requests to the UE do not use it."""
         record.state = zb.DRAINING

@@ -53,14 +53,14 @@ def test_the_first_message_is_hello(gateway):
         assert raw.refused("QUERY")[0] == "NO_HELLO"
 
 
-@pytest.mark.parametrize("kind", [0, 5, 15, 31, 63, 69, 255])
+@pytest.mark.parametrize("kind", [0, 5, 15, 31, 63, 90, 255])
 def test_an_unknown_message_is_refused_and_the_association_goes_on(gateway, kind):
     with Raw(gateway.zb, hello="raw") as raw:
         assert raw.refused(kind) == ("UNKNOWN_MESSAGE", None)
         assert raw.call("HEARTBEAT")["CAUSE"] == 0
 
 
-@pytest.mark.parametrize("kind", ["EXPIRED", "FIRST_USED", "REMOVED", "EPOCH_LOST", "GAP"])
+@pytest.mark.parametrize("kind", ["EXPIRED", "FIRST_USED", "REMOVED", "EPOCH_LOST", "GAP", "SUPERSEDED"])
 def test_an_event_is_no_request(gateway, kind):
     with Raw(gateway.zb, hello="raw") as raw:
         assert raw.refused(kind) == ("UNKNOWN_MESSAGE", None)

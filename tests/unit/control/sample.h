@@ -25,6 +25,7 @@ static inline struct bgf_config sample_config(void)
 			       .served_count = 2,
 			       .control = {.connections_max = 4,
 					   .await_auth_s = 240,
+					   .supersede_s = 128,
 					   .heartbeat_s = 10,
 					   .frame_timeout_s = 5,
 					   .zb_mode = 0660}};

@@ -64,6 +64,27 @@ static void confirm_is_refused_for_what_is_on_its_way_out(void **state)
 	CHECK({S, LIFE_CONFIRM, LIFE_REFUSE, S}, {D, LIFE_CONFIRM, LIFE_REFUSE, D});
 }
 
+static void rule_20_the_first_use_of_a_newer_set_cuts_an_established_one(void **state)
+{
+	CHECK({T, LIFE_SUPERSEDE, LIFE_KEEP, T}, {E, LIFE_SUPERSEDE, LIFE_CUT, S},
+	      {S, LIFE_SUPERSEDE, LIFE_KEEP, S}, {D, LIFE_SUPERSEDE, LIFE_KEEP, D});
+}
+
+static void rule_20_a_life_is_cut_and_never_lengthened(void **state)
+{
+	static const struct {
+		uint32_t cut_s;
+		uint64_t had_s, left_s;
+	} rows[] = {{128, 3600, 128}, {128, 129, 128}, {128, 128, 128},
+		    {128, 127, 127},  {128, 0, 0},     {1, 600, 1}};
+	const uint64_t now = 77 * SECOND;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		assert_int_equal(life_superseded_until(now, rows[i].cut_s, now + rows[i].had_s * SECOND),
+				 now + rows[i].left_s * SECOND);
+}
+
 static void rules_22_and_23_a_released_set_drains_or_ends(void **state)
 {
 	CHECK({T, LIFE_DRAIN, LIFE_LINGER, D}, {E, LIFE_DRAIN, LIFE_LINGER, D},
@@ -102,6 +123,8 @@ int main(void)
 		cmocka_unit_test(rule_18_confirm_establishes_a_temporary_set),
 		cmocka_unit_test(rule_19_confirm_extends_an_established_set),
 		cmocka_unit_test(confirm_is_refused_for_what_is_on_its_way_out),
+		cmocka_unit_test(rule_20_the_first_use_of_a_newer_set_cuts_an_established_one),
+		cmocka_unit_test(rule_20_a_life_is_cut_and_never_lengthened),
 		cmocka_unit_test(rules_22_and_23_a_released_set_drains_or_ends),
 		cmocka_unit_test(a_drained_set_was_removed_and_did_not_expire),
 		cmocka_unit_test(rule_18_the_lifetime_is_the_longer_of_expires_and_30_s_and_what_was_left),

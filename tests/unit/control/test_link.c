@@ -171,6 +171,52 @@ static void rule_20_a_first_use_while_the_link_was_down_is_told(void **state)
 	client_close(&client);
 }
 
+/* Both ways to it: the data plane saw the first use while the link was down, and control died between the
+ * first use and the cut. */
+static void rule_20_a_cut_that_a_crash_left_undone_is_done_when_the_link_is_up(void **state)
+{
+	for (unsigned knew_it = 0; knew_it < 2; knew_it++) {
+		struct harness *h = *state;
+		struct install in = sample_install();
+		struct zb_set set[2];
+
+		hello(h);
+		for (unsigned i = 0; i < 2; i++) {
+			in.reference = 10 + 2 * knew_it + i;
+			snprintf(in.registration_id, sizeof(in.registration_id), "%u", knew_it);
+			in.selectors.port_uc = (uint16_t)(7000 + in.reference);
+			in.selectors.port_us = (uint16_t)(8000 + in.reference);
+			in.selectors.spi_uc = 3000 + 2 * (uint32_t)in.reference;
+			in.selectors.spi_us = in.selectors.spi_uc + 1;
+			assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+			set[i] = client_set(&client);
+			assert_int_equal(client_confirm(&client, set[i].set_id, 20 + i, 600), ZB_CAUSE_DONE);
+		}
+		fake_stop(&h->fake);
+		harness_serving(h, false);
+		for (unsigned i = 0; i < FAKE_CAPACITY; i++)
+			h->fake.set[i].first_used |= h->fake.set[i].set_id == set[1].set_id;
+		sa_table_by_id(&h->control.table, set[1].set_id)->first_used = (uint8_t)knew_it;
+		come_back(h);
+		client_wait_event(&client, ZB_MSG_SUPERSEDED);
+		const struct sa_set *old = sa_table_by_id(&h->control.table, set[0].set_id);
+		assert_int_equal(old->state, BGF_SET_SUPERSEDED);
+		assert_true(old->expires <= timers_now() + 128000000000);
+		const uint64_t until = old->expires;
+		fake_stop(&h->fake);
+		harness_serving(h, false);
+		come_back(h); /* it was stored: the next start neither tells it again nor lengthens it */
+		old = sa_table_by_id(&h->control.table, set[0].set_id);
+		assert_int_equal(old->state, BGF_SET_SUPERSEDED);
+		assert_int_equal(old->expires, until);
+		harness_run_for(h, 20);
+		client_begin(&client, ZB_MSG_HEARTBEAT);
+		assert_int_equal(client_call(&client), ZB_CAUSE_DONE);
+		assert_int_equal(client.events, knew_it ? 1 : 2);
+		client_close(&client);
+	}
+}
+
 static void who_came_before_the_first_data_plane_is_told_to_query(void **state)
 {
 	struct harness *h = *state;
@@ -237,6 +283,7 @@ int main(void)
 		T(another_store_empties_the_intended_state_and_is_told),
 		T(rule_6_a_replacement_that_was_cut_short_is_finished),
 		T(rule_20_a_first_use_while_the_link_was_down_is_told),
+		T(rule_20_a_cut_that_a_crash_left_undone_is_done_when_the_link_is_up),
 		T(who_came_before_the_first_data_plane_is_told_to_query),
 		T(a_set_that_the_data_plane_has_lost_is_no_more_and_a_gap_says_so),
 	};

@@ -180,7 +180,8 @@ static void test_numbers_have_texts(void **state)
 	assert_string_equal(zb_event_name(ZB_EVENT_EXPIRED), "EXPIRED");
 	assert_string_equal(zb_event_name(ZB_EVENT_GAP), "GAP");
 	assert_string_equal(zb_event_name(0), "?");
-	assert_string_equal(zb_event_name(6), "?");
+	assert_string_equal(zb_event_name(ZB_EVENT_SUPERSEDED), "SUPERSEDED");
+	assert_string_equal(zb_event_name(ZB_EVENT_SUPERSEDED + 1), "?");
 }
 
 int main(void)
