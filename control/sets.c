@@ -278,7 +278,7 @@ void sets_first_used(struct control *c, struct sa_set *set)
 
 /* --- going --- */
 
-/* The set that waits to take this one's ports at CONFIRM (rule 6), or NULL. */
+/* A set that waits to take this one's ports at CONFIRM (rule 6), or NULL. */
 static struct sa_set *find_heir(const struct control *c, const struct sa_set *set)
 {
 	struct hash_node *at = NULL;
@@ -340,15 +340,14 @@ void sets_end(struct control *c, struct sa_set *set, unsigned kind, unsigned why
 		set->doomed = (uint8_t)(why != 0 ? why : BGF_REMOVED_RELEASED);
 		return;
 	}
-	struct sa_set *heir = find_heir(c, set);
-
 	set->ended = (uint8_t)kind;
 	set->name.removed = (uint8_t)why;
 	leave(c, set);
 	hash_insert(&c->ending, &set->by_id, hash_octets(&set->id, sizeof(set->id)), set);
 	send_remove(c, set);
-	if (heir != NULL) {
-		/* The ports are free before CONFIRM: the set that waited for them sends from now on. */
+	/* The ports are free before CONFIRM: who waited for them sends from now on. There may be two, each
+	 * for one pair. */
+	for (struct sa_set *heir; (heir = find_heir(c, set)) != NULL;) {
 		heir->name.replaces = 0;
 		if (heir->id != 0)
 			sets_update(c, heir, true, false, NULL, NULL);

@@ -144,8 +144,9 @@ static bool settle_all(struct control *c)
 				 (unsigned long long)set->id);
 			sets_forget(c, set);
 			lost = true;
-		} else if (set->state != BGF_SET_TEMPORARY) {
-			/* What a CONFIRM, or a first use, did not come to finish. */
+		} else if (set->state == BGF_SET_ESTABLISHED || set->state == BGF_SET_SUPERSEDED) {
+			/* What a CONFIRM, or a first use, did not come to finish. One that drains may be of
+			 * a failed authentication, which harms nothing (rule 22). */
 			sets_settle(c, set);
 			sets_supersede_older(c, set);
 		}

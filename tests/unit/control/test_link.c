@@ -217,6 +217,30 @@ static void rule_20_a_cut_that_a_crash_left_undone_is_done_when_the_link_is_up(v
 	}
 }
 
+static void rule_22_a_failed_authentication_that_drains_harms_nothing_at_a_restart(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	struct zb_set old = client_set(&client);
+	assert_int_equal(client_confirm(&client, old.set_id, 7, 600), ZB_CAUSE_DONE);
+	in.reference++;
+	in.selectors.spi_uc += 10;
+	in.selectors.spi_us += 10;
+	in.flags = BGF_SET_BEGAN_UNPROTECTED | BGF_SET_REPLACE; /* a stranger's, on the very same ports */
+	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+	assert_int_equal(client_release(&client, client_set(&client).set_id, 8, 60), ZB_CAUSE_DONE);
+	fake_stop(&h->fake);
+	harness_serving(h, false);
+	come_back(h);
+	harness_run_for(h, 20);
+	assert_int_equal(fake_count(&h->fake), 2);
+	assert_int_equal(sa_table_by_id(&h->control.table, old.set_id)->state, BGF_SET_ESTABLISHED);
+	client_close(&client);
+}
+
 static void who_came_before_the_first_data_plane_is_told_to_query(void **state)
 {
 	struct harness *h = *state;
@@ -284,6 +308,7 @@ int main(void)
 		T(rule_6_a_replacement_that_was_cut_short_is_finished),
 		T(rule_20_a_first_use_while_the_link_was_down_is_told),
 		T(rule_20_a_cut_that_a_crash_left_undone_is_done_when_the_link_is_up),
+		T(rule_22_a_failed_authentication_that_drains_harms_nothing_at_a_restart),
 		T(who_came_before_the_first_data_plane_is_told_to_query),
 		T(a_set_that_the_data_plane_has_lost_is_no_more_and_a_gap_says_so),
 	};
