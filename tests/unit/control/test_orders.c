@@ -2,42 +2,7 @@
  *
  * INSTALL, CONFIRM and RELEASE, from the frame to the data plane and back.
  */
-#include "harness.h"
-
-#define SECOND UINT64_C(1000000000)
-
-static struct client client;
-
-static void hello(struct harness *h)
-{
-	client_hello(&client, h, "pcscf1", 5, ZB_ROLE_PEER, false);
-	assert_int_equal(client_call(&client), ZB_CAUSE_DONE);
-	client_subscribe(&client);
-}
-
-static struct zb_set installed(const struct install *in)
-{
-	assert_int_equal(client_install(&client, in), ZB_CAUSE_DONE);
-	return client_set(&client);
-}
-
-static unsigned why(void)
-{
-	return (unsigned)zb_get_number(&client.event.attrs, ZB_ATTR_WHY, 0);
-}
-
-/* The nth INSTALL of the sample's subscriber, with ports and SPIs of its own. */
-static struct install nth(unsigned n)
-{
-	struct install in = sample_install();
-
-	in.reference = 100 + n;
-	in.selectors.port_uc = (uint16_t)(10000 + n);
-	in.selectors.port_us = (uint16_t)(20000 + n);
-	in.selectors.spi_uc = 3000 + 2 * n;
-	in.selectors.spi_us = 3001 + 2 * n;
-	return in;
-}
+#include "orders.h"
 
 static void rules_11_and_14_install_is_temporary_and_its_key_is_expanded(void **state)
 {
@@ -319,160 +284,6 @@ static void rule_20_first_use_is_told(void **state)
 	client_close(&client);
 }
 
-static uint64_t established(const struct install *in, uint64_t reference, uint32_t expires_s)
-{
-	struct zb_set set = installed(in);
-
-	assert_int_equal(client_confirm(&client, set.set_id, reference, expires_s), ZB_CAUSE_DONE);
-	return set.set_id;
-}
-
-static const struct sa_set *known(struct harness *h, uint64_t set_id)
-{
-	const struct sa_set *set = sa_table_by_id(&h->control.table, set_id);
-
-	assert_non_null(set);
-	return set;
-}
-
-static unsigned left_s(struct harness *h, uint64_t set_id)
-{
-	return (unsigned)((known(h, set_id)->expires - timers_now() + SECOND / 2) / SECOND);
-}
-
-static void rule_20_the_first_use_cuts_the_older_sets_of_the_registration(void **state)
-{
-	struct harness *h = *state;
-	struct install in[4] = {nth(1), nth(2), nth(3), nth(4)};
-	uint64_t id[4];
-
-	hello(h);
-	strcpy(in[2].registration_id, "2");
-	in[3].flags = BGF_SET_EMERGENCY;
-	for (unsigned i = 0; i < 4; i++)
-		id[i] = established(&in[i == 3 ? 1 : i == 1 ? 3 : i], 10 + i, 600); /* the second last */
-	fake_tell_first_used(&h->fake, id[3]);
-	client_wait_event(&client, ZB_MSG_SUPERSEDED);
-	assert_int_equal(client.events, 2);
-	assert_int_equal(known(h, id[0])->state, BGF_SET_SUPERSEDED);
-	assert_int_equal(left_s(h, id[0]), 128);
-	assert_int_equal(h->fake.last_update.set_id, id[0]);
-	assert_int_equal(h->fake.last_update.state, BGF_SET_SUPERSEDED);
-	assert_int_equal(h->fake.last_update.expires, known(h, id[0])->expires);
-	for (unsigned i = 1; i < 4; i++) { /* the emergency one, the other registration's, and itself */
-		assert_int_equal(known(h, id[i])->state, BGF_SET_ESTABLISHED);
-		assert_int_equal(left_s(h, id[i]), 630);
-	}
-	assert_int_equal(client_confirm(&client, id[0], 99, 600), ZB_CAUSE_BAD_STATE);
-	client_close(&client);
-}
-
-static void rule_20_an_older_or_a_released_set_supersedes_nothing(void **state)
-{
-	struct harness *h = *state;
-	struct install first = nth(1), second = nth(2);
-
-	hello(h);
-	uint64_t old = established(&first, 10, 600), new = established(&second, 11, 600);
-	fake_tell_first_used(&h->fake, old);
-	client_wait_event(&client, ZB_MSG_FIRST_USED);
-	assert_int_equal(known(h, new)->state, BGF_SET_ESTABLISHED);
-	assert_int_equal(client_release(&client, new, 12, 60), ZB_CAUSE_DONE);
-	fake_tell_first_used(&h->fake, new);
-	client_wait_event(&client, ZB_MSG_FIRST_USED);
-	assert_int_equal(known(h, old)->state, BGF_SET_ESTABLISHED);
-	assert_int_equal(left_s(h, old), 630);
-	client_close(&client);
-}
-
-static void rule_20_what_ends_sooner_anyway_is_not_lengthened(void **state)
-{
-	struct harness *h = *state;
-	struct install first = nth(1), second = nth(2);
-
-	hello(h);
-	uint64_t old = established(&first, 10, 60), new = established(&second, 11, 600);
-	fake_tell_first_used(&h->fake, new);
-	client_wait_event(&client, ZB_MSG_SUPERSEDED);
-	assert_int_equal(left_s(h, old), 90);
-	client_close(&client);
-}
-
-static void rule_21_leaves_an_emergency_registration_and_another_one_alone(void **state)
-{
-	struct harness *h = *state;
-	struct install normal = nth(1), emergency = nth(2), flow = nth(3), anew = nth(4);
-
-	hello(h);
-	emergency.flags = BGF_SET_EMERGENCY | BGF_SET_BEGAN_UNPROTECTED;
-	strcpy(flow.registration_id, "flow2");
-	anew.flags = BGF_SET_BEGAN_UNPROTECTED;
-	uint64_t first = established(&normal, 10, 600);
-	uint64_t others[2] = {established(&emergency, 11, 600), established(&flow, 12, 600)};
-	assert_int_equal(known(h, first)->state, BGF_SET_ESTABLISHED); /* the emergency one ended it not */
-	established(&anew, 13, 600);
-	client_wait_event(&client, ZB_MSG_REMOVED);
-	assert_null(sa_table_by_id(&h->control.table, first));
-	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(known(h, others[i])->state, BGF_SET_ESTABLISHED);
-	assert_int_equal(client.events, 1);
-	client_close(&client);
-}
-
-static void rule_24_a_ue_that_changed_its_address_starts_afresh_and_its_old_sets_go(void **state)
-{
-	struct harness *h = *state;
-	struct install first = nth(1), second = nth(2), moved = nth(3);
-
-	hello(h);
-	uint64_t old[2] = {established(&first, 10, 600), established(&second, 11, 600)};
-	moved.flags = BGF_SET_BEGAN_UNPROTECTED;
-	moved.selectors.ue = sample_addr("10.45.0.77");
-	uint64_t new = established(&moved, 12, 60);
-	for (unsigned i = 0; i < 2; i++) {
-		client_wait_event(&client, ZB_MSG_REMOVED);
-		assert_int_equal(why(), BGF_REMOVED_BEGAN_UNPROTECTED);
-		assert_null(sa_table_by_id(&h->control.table, old[i]));
-	}
-	assert_int_equal(known(h, new)->state, BGF_SET_ESTABLISHED);
-	assert_int_equal(fake_count(&h->fake), 1);
-	client_close(&client);
-}
-
-static void rule_22_a_failed_authentication_ends_the_new_set_and_keeps_the_old(void **state)
-{
-	struct harness *h = *state;
-	struct install first = nth(1), second = nth(2);
-
-	hello(h);
-	uint64_t old = established(&first, 10, 600);
-	struct zb_set new = installed(&second);
-	assert_int_equal(client_release(&client, new.set_id, 11, 1), ZB_CAUSE_DONE);
-	assert_int_equal(known(h, new.set_id)->state, BGF_SET_DRAINING);
-	client_wait_event(&client, ZB_MSG_REMOVED);
-	assert_int_equal(known(h, old)->state, BGF_SET_ESTABLISHED);
-	assert_int_equal(client_confirm(&client, old, 12, 600), ZB_CAUSE_DONE);
-	client_close(&client);
-}
-
-static void rule_21_a_registration_that_began_unprotected_ends_the_older_sets(void **state)
-{
-	struct harness *h = *state;
-	struct install first = nth(1), second = nth(2);
-
-	hello(h);
-	struct zb_set old = installed(&first);
-	assert_int_equal(client_confirm(&client, old.set_id, 7, 600), ZB_CAUSE_DONE);
-	second.flags = BGF_SET_BEGAN_UNPROTECTED;
-	struct zb_set new = installed(&second);
-	assert_int_equal(fake_count(&h->fake), 2);
-	assert_int_equal(client_confirm(&client, new.set_id, 8, 600), ZB_CAUSE_DONE);
-	client_wait_event(&client, ZB_MSG_REMOVED);
-	assert_int_equal(why(), BGF_REMOVED_BEGAN_UNPROTECTED);
-	assert_int_equal(fake_count(&h->fake), 1);
-	client_close(&client);
-}
-
 static void rule_23_release_drains_and_then_the_set_is_gone(void **state)
 {
 	struct harness *h = *state;
@@ -656,13 +467,6 @@ int main(void)
 		T(a_reference_of_release_is_none_of_confirms),
 		T(nothing_is_ordered_before_the_sets_are_known),
 		T(rule_20_first_use_is_told),
-		T(rule_20_the_first_use_cuts_the_older_sets_of_the_registration),
-		T(rule_20_an_older_or_a_released_set_supersedes_nothing),
-		T(rule_20_what_ends_sooner_anyway_is_not_lengthened),
-		T(rule_21_leaves_an_emergency_registration_and_another_one_alone),
-		T(rule_22_a_failed_authentication_ends_the_new_set_and_keeps_the_old),
-		T(rule_24_a_ue_that_changed_its_address_starts_afresh_and_its_old_sets_go),
-		T(rule_21_a_registration_that_began_unprotected_ends_the_older_sets),
 		T(rule_23_release_drains_and_then_the_set_is_gone),
 		T(release_all_counts_the_peers_own),
 		T(release_all_means_a_set_that_is_just_being_added_too),

@@ -41,7 +41,7 @@ static int setup(void **state)
 	static struct fixture x;
 
 	fake_start(&x.gateway);
-	x.zb = open_client(&x.gateway, 2000);
+	x.zb = open_client(&x.gateway, 8000);
 	*state = &x;
 	return 0;
 }
