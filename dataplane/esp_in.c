@@ -150,15 +150,17 @@ static inline enum bgf_drop check_inner(const struct sa_in *sa, uint8_t flags, u
 	return unlikely((flags & (SA_TEMPORARY | SA_WATCH_FIRST)) != 0) ? check_sip(flags, ret) : DROP_NONE;
 }
 
-/* Rule 20: the first good payload on a confirmed set that is not the REGISTER again. A full ring leaves the
- * flag, and the next packet asks again. */
+/* Rule 20: the first good payload on a confirmed set that is not the REGISTER again. The flag goes before the
+ * notice: the main lcore may read it at once, and takes a notice of a set that is still watched for a former
+ * set's. A full ring puts the flag back, and the next packet asks again. */
 static void watch_first_use(struct worker *w, struct sa_shared *shared, uint32_t slot,
 			    const struct inner *inner)
 {
 	if (!inner->has_data || inner->sip == SIP_REGISTER)
 		return;
-	if (handoff_notice(w, slot))
-		__atomic_fetch_and(&shared->flags, (uint8_t)~SA_WATCH_FIRST, __ATOMIC_RELEASE);
+	__atomic_fetch_and(&shared->flags, (uint8_t)~SA_WATCH_FIRST, __ATOMIC_RELEASE);
+	if (!handoff_notice(w, slot))
+		__atomic_fetch_or(&shared->flags, SA_WATCH_FIRST, __ATOMIC_RELEASE);
 }
 
 /* Takes ESP off in place: the IP header moves up to the payload. */
