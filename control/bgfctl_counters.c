@@ -23,6 +23,22 @@ static const struct {
 	{"exceptions", "handed to the kernel: ARP, neighbour discovery, ICMP, routing"},
 	{"forwarded_esp", "forwarded under protection"},
 	{"forwarded_clear", "forwarded in the clear"},
+	{"poll_gap_us", "us in which workers were kept from polling"},
+	{"poll_gaps_1ms", "such gaps of 1 ms and more"},
+	{"poll_gaps_2ms", "of 2 ms and more"},
+	{"poll_gaps_4ms", "of 4 ms and more"},
+	{"poll_gaps_8ms", "of 8 ms and more"},
+	{"poll_gaps_16ms", "of 16 ms and more"},
+	{"poll_gaps_32ms", "of 32 ms and more"},
+	{"poll_gaps_64ms", "of 64 ms and more"},
+	{"clock_us", "the clock that these are to be compared by"},
+	{"busy_us", "us in turns that took packets"},
+	{"busy_cycles", "the same in cycles"},
+	{"turns", "turns of the poll loop"},
+	{"busy_turns", "turns that took packets"},
+	{"busy_packets", "packets that they took"},
+	{"handover_queue", "packets that wait for a worker now"},
+	{"kernel_queue", "packets that wait for the kernel now"},
 };
 
 struct columns {

@@ -125,7 +125,8 @@ def test_an_occupied_name_is_a_sentence(tmp_path):
     (["--name", "No Name"], "lower-case letters, digits and '-', at most 20"),
     (["--folder", "/tmp/" + "x" * 80], "choose a shorter --folder")])
 def test_arguments_that_cannot_be(arguments, words):
-    done = subprocess.run([DEMO, "--name", name_of("a"), *arguments], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([DEMO, "--name", name_of("a"), *arguments], capture_output=True, text=True,
+                          check=False, timeout=60)
     assert done.returncode in (1, 2) and words in done.stderr
 
 
