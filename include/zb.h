@@ -33,6 +33,8 @@ extern "C" {
 
 #define ZB_DEFAULT_PATH	   "/run/bgf/zb.sock"
 #define ZB_DEFAULT_WAIT_MS 2000
+#define ZB_DEFAULT_PENDING 1024
+#define ZB_PENDING_MOST	   65536
 
 struct zb; /* one association */
 
@@ -49,6 +51,8 @@ struct zb_options {
 	enum zb_role role;
 	int wait_ms;	    /* how long a call may take; 0: ZB_DEFAULT_WAIT_MS */
 	int release_former; /* not 0: this new instance releases every set of the former; 0: it keeps them */
+	unsigned pending_max; /* requests without waiting that may be under way at once, to ZB_PENDING_MOST;
+				 0: ZB_DEFAULT_PENDING */
 };
 
 struct zb_error {
@@ -202,15 +206,55 @@ int zb_peers(struct zb *zb, struct zb_peer *rows, size_t room, size_t *ret_count
  * -EREMOTEIO. After a reconnect ZB_EVENT_GAP tells that events may have been lost. */
 int zb_subscribe(struct zb *zb, uint32_t events, struct zb_error *ret_error);
 
-/* For a loop of one's own: the descriptor to poll for reading (it changes with a reconnect: ask each time; -1
- * while not connected), and the call that reads what is there without blocking, answers heartbeats,
- * reconnects (at most once a second) and hands every event to `on_event`. Call it when the descriptor is
- * readable and once a second. Events that arrive during another call are kept for the next zb_process (at
- * most 1,024; then ZB_EVENT_GAP). `on_event` must not call the library with the same zb. Returns the number
- * of events, or a negative errno. */
+/* For a loop of one's own: the descriptor to poll (it changes with a reconnect: ask each time; -1 while not
+ * connected), what to poll it for (POLLIN, and POLLOUT while something waits to be sent), and the call that
+ * sends what waits and reads what is there without blocking, answers heartbeats, connects and reconnects (at
+ * most once a second), hands every event to `on_event` (NULL: nobody) and tells the answers to requests that
+ * were started (below). Call it when the descriptor is ready, after requests were started, and once a second.
+ * Events and answers that arrive during another call are kept for the next zb_process (events: at most 1,024;
+ * then ZB_EVENT_GAP). `on_event` must not call the library with the same zb. Returns the number of events and
+ * answers, or a negative errno if there are none and there is no connection. */
 typedef void (*zb_on_event)(const struct zb_event *event, void *arg);
 int zb_fd(const struct zb *zb);
+int zb_poll_events(const struct zb *zb);
 int zb_process(struct zb *zb, zb_on_event on_event, void *arg);
+
+/* --- requests without waiting ---
+ *
+ * Many requests under way at once over one connection, in one thread, none waited for. zb_start_... only
+ * takes a copy of the request (the caller wipes its keys at once): the next zb_process sends it, and a later
+ * one calls `on_answer` with `arg`, exactly once for each request that was started, unless zb_close comes
+ * first. Answers may come in another order than the requests: what needs another's answer is started from
+ * there. Order between requests about one set is kept by the gateway. `on_answer` may start further requests,
+ * and must not call anything else with the same zb. zb_start_... returns 0, or a negative errno, then nothing
+ * was started: -EAGAIN: as many as zb_options.pending_max are under way; process their answers first.
+ *
+ * answer->status is 0 or as calls return it. -ENOTCONN: the connection was lost under it, or could not be
+ * made; -ETIMEDOUT: no answer within the wait. In both cases it may have been carried out: the same request
+ * with the same reference has no second effect, and its answer says what came of the first. A request that is
+ * started while there is no connection waits for one, as long as the wait. */
+enum { ZB_ANSWER_SETS = 16 };
+struct zb_answer {
+	int status;
+	uint64_t reference;	   /* of the request; 0: QUERY */
+	const struct zb_set *sets; /* INSTALL, CONFIRM: the set; QUERY: at most ZB_ANSWER_SETS of them */
+	size_t set_count;	   /* valid until on_answer returns */
+	uint64_t cursor;	   /* QUERY: for the next request; 0 after the last */
+	uint32_t released;	   /* RELEASE: how many sets */
+	struct zb_error error;	   /* of a status that is not 0 */
+};
+typedef void (*zb_on_answer)(const struct zb_answer *answer, void *arg);
+
+int zb_start_install(struct zb *zb, const struct zb_install *install, zb_on_answer on_answer, void *arg,
+		     struct zb_error *ret_error);
+int zb_start_confirm(struct zb *zb, uint64_t set_id, uint64_t reference, uint32_t expires_s,
+		     zb_on_answer on_answer, void *arg, struct zb_error *ret_error);
+int zb_start_release(struct zb *zb, uint64_t set_id, uint64_t reference, uint32_t drain_s,
+		     zb_on_answer on_answer, void *arg, struct zb_error *ret_error);
+int zb_start_query(struct zb *zb, const struct zb_query *query, zb_on_answer on_answer, void *arg,
+		   struct zb_error *ret_error);
+/* Requests that were started and whose answer was not told yet. */
+unsigned zb_pending(const struct zb *zb);
 
 /* Names and sentences of numbers; "?" for an unknown one. Static storage. */
 const char *zb_cause_name(unsigned cause);

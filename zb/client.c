@@ -36,7 +36,7 @@ int client_error(struct zb_error *ret_error, int error, const char *format, ...)
 }
 
 /* The cause of an answer, as the caller gets it. */
-static int refused(struct zb_error *ret_error, const struct zb_attrs *attrs)
+int client_refused(struct zb_error *ret_error, const struct zb_attrs *attrs)
 {
 	if (ret_error == NULL)
 		return -EREMOTEIO;
@@ -58,43 +58,52 @@ static void disconnect(struct zb *zb)
 	zb->fd = -1;
 	zb->state = CLIENT_DOWN;
 	zb_stream_clear(&zb->in);
+	box_clear(&zb->outbox);
+	pipeline_lose(zb, zb->why_errno, &zb->why);
 }
 
 int client_lose(struct zb *zb, int error, const char *format, ...)
 {
 	va_list args;
 
-	disconnect(zb);
 	memset(&zb->why, 0, sizeof(zb->why));
 	va_start(args, format);
 	vsnprintf(zb->why.text, sizeof(zb->why.text), format, args);
 	va_end(args);
-	return zb->why_errno = error;
+	zb->why_errno = error;
+	disconnect(zb);
+	return error;
 }
 
 static int lose_refused(struct zb *zb, const struct zb_attrs *attrs)
 {
-	refused(&zb->why, attrs);
+	client_refused(&zb->why, attrs);
+	zb->why_errno = -EREMOTEIO;
 	disconnect(zb);
-	return zb->why_errno = -EREMOTEIO;
+	return -EREMOTEIO;
 }
 
-static uint32_t next_txn(struct zb *zb)
+uint32_t client_next_txn(struct zb *zb)
 {
-	if (++zb->txn == 0)
+	if (++zb->txn == PIPELINE_TXN)
 		zb->txn = 1;
 	return zb->txn;
+}
+
+int client_flush(struct zb *zb)
+{
+	int r = box_write(&zb->outbox, zb->fd);
+
+	return r < 0 ? client_lose(zb, -ENOTCONN, "the connection broke: %s", strerror(-r)) : 0;
 }
 
 int client_send_now(struct zb *zb, struct zb_frame *frame)
 {
 	int length = zb_frame_finish(frame);
-	ssize_t n = length < 0 ? length : transport_write(zb->fd, frame->w.data, (size_t)length);
 
-	if (n == length && length > 0)
-		return 0;
-	return client_lose(zb, -ENOTCONN, "the gateway takes no more octets: %s",
-			   strerror(n < 0 ? (int)-n : EAGAIN));
+	if (length < 0 || box_add(&zb->outbox, frame->w.data, (size_t)length) < 0)
+		return client_lose(zb, -ENOTCONN, "no memory for what the gateway is to be told");
+	return client_flush(zb);
 }
 
 static int send_hello(struct zb *zb)
@@ -102,7 +111,7 @@ static int send_hello(struct zb *zb)
 	uint8_t buffer[128];
 	struct zb_frame f;
 
-	zb->handshake_txn = next_txn(zb);
+	zb->handshake_txn = client_next_txn(zb);
 	zb_frame_begin(&f, buffer, sizeof(buffer), ZB_MSG_HELLO, 0, zb->handshake_txn);
 	zb_put_string(&f, ZB_ATTR_NAME, zb->name);
 	zb_put_number(&f, ZB_ATTR_INSTANCE_ID, zb->instance_id);
@@ -117,7 +126,7 @@ static int send_subscribe(struct zb *zb)
 	struct zb_frame f;
 
 	zb->state = CLIENT_RENEWING;
-	zb->handshake_txn = next_txn(zb);
+	zb->handshake_txn = client_next_txn(zb);
 	zb_frame_begin(&f, buffer, sizeof(buffer), ZB_MSG_SUBSCRIBE, 0, zb->handshake_txn);
 	zb_put_number(&f, ZB_ATTR_EVENTS, zb->subscribed);
 	return client_send_now(zb, &f);
@@ -148,13 +157,14 @@ static void queue_kind(struct zb *zb, unsigned kind)
 		queue_event(&zb->queue, &event);
 }
 
-static void now_up(struct zb *zb)
+static int now_up(struct zb *zb)
 {
 	zb->state = CLIENT_UP;
 	zb->handshake_txn = 0;
 	if (zb->was_up)
 		queue_kind(zb, ZB_EVENT_GAP);
 	zb->was_up = false;
+	return pipeline_up(zb) < 0 ? client_lose(zb, -ENOTCONN, "no memory for what waits to be sent") : 0;
 }
 
 static void learn_gateway(struct zb *zb, const struct zb_attrs *a)
@@ -185,8 +195,7 @@ static int on_handshake(struct zb *zb, const struct zb_message_in *m)
 		if (zb->subscribed != 0)
 			return send_subscribe(zb);
 	}
-	now_up(zb);
-	return 0;
+	return now_up(zb);
 }
 
 static int on_request(struct zb *zb, const struct zb_message_in *m)
@@ -251,6 +260,8 @@ static int dispatch(struct zb *zb, const uint8_t *frame, size_t length)
 		return on_request(zb, m);
 	if (is_answer_to(m, zb->handshake_txn))
 		return on_handshake(zb, m);
+	if (m->header.txn & PIPELINE_TXN)
+		pipeline_take(zb, m, frame);
 	/* Any other answer is late, or a heartbeat's: that something came is all it tells. */
 	return is_answer_to(m, zb->call_txn) ? 1 : 0;
 }
@@ -296,10 +307,10 @@ int client_pump(struct zb *zb)
 
 /* --- a call --- */
 
-/* Waits for the descriptor; 0 or -ETIMEDOUT. */
-static int wait_ready(struct zb *zb, short what)
+/* Waits until there is something to read, or room for what is to be sent; 0 or -ETIMEDOUT. */
+static int wait_ready(struct zb *zb)
 {
-	struct pollfd p = {.fd = zb->fd, .events = what};
+	struct pollfd p = {.fd = zb->fd, .events = (short)zb_poll_events(zb)};
 	int64_t left = zb->call_until - client_now_ms();
 
 	if (left <= 0 || (poll(&p, 1, (int)left) == 0 && client_now_ms() >= zb->call_until))
@@ -314,7 +325,7 @@ int client_wait_up(struct zb *zb, struct zb_error *ret_error)
 	while (r >= 0 && zb->state != CLIENT_UP) {
 		r = client_pump(zb);
 		if (r == 0 && zb->state != CLIENT_UP)
-			r = wait_ready(zb, POLLIN);
+			r = wait_ready(zb);
 	}
 	if (r == -ETIMEDOUT)
 		r = client_lose(zb, -ETIMEDOUT, "no answer to HELLO within %d ms", zb->wait_ms);
@@ -328,41 +339,31 @@ int client_begin(struct zb *zb, enum zb_message type, struct zb_error *ret_error
 	if (zb->pid != getpid())
 		return client_error(ret_error, -ECHILD,
 				    "this association belongs to the parent process: open one of your own");
-	zb->request_txn = next_txn(zb);
+	zb->request_txn = client_next_txn(zb);
 	zb_frame_begin(&zb->request, zb->out, sizeof(zb->out), type, 0, zb->request_txn);
 	return 0;
 }
 
-static int send_request(struct zb *zb, size_t length)
-{
-	size_t sent = 0;
-
-	while (sent < length) {
-		ssize_t n = transport_write(zb->fd, zb->out + sent, length - sent);
-		if (n > 0)
-			sent += (size_t)n;
-		else if (n != -EAGAIN)
-			return client_lose(zb, -ENOTCONN, "the connection broke: %s", strerror((int)-n));
-		else if (wait_ready(zb, POLLOUT) < 0) /* a frame cut in the middle is the end of a stream */
-			return client_lose(zb, -ETIMEDOUT, "the gateway read nothing for %d ms", zb->wait_ms);
-	}
-	return 0;
-}
-
-/* One way there and back. 0: zb->answer; -ETIMEDOUT; other: the connection was lost. */
+/* One way there and back. 0: zb->answer; -ETIMEDOUT; other: the connection was lost. It reads also while it
+ * cannot write: a gateway that waits for us to take its answers takes no requests. */
 static int exchange_once(struct zb *zb, size_t length, struct zb_error *ret_error)
 {
 	int r = client_wait_up(zb, ret_error);
 
-	if (r == 0)
-		r = send_request(zb, length);
+	if (r == 0 && box_add(&zb->outbox, zb->out, length) < 0)
+		r = client_lose(zb, -ENOTCONN, "no memory for the request");
 	while (r == 0) {
-		r = client_pump(zb);
+		r = client_flush(zb);
+		if (r == 0)
+			r = client_pump(zb);
 		if (r == 1)
 			return 0;
 		if (r == 0)
-			r = wait_ready(zb, POLLIN);
+			r = wait_ready(zb);
 	}
+	/* A frame cut in the middle is the end of a stream. */
+	if (r == -ETIMEDOUT && zb->state == CLIENT_UP && box_waiting(&zb->outbox) > 0)
+		r = client_lose(zb, -ETIMEDOUT, "the gateway read nothing for %d ms", zb->wait_ms);
 	if (r == -ETIMEDOUT && zb->state == CLIENT_UP)
 		return client_error(ret_error, r, "no answer within %d ms", zb->wait_ms);
 	if (ret_error != NULL)
@@ -370,19 +371,27 @@ static int exchange_once(struct zb *zb, size_t length, struct zb_error *ret_erro
 	return r;
 }
 
-int client_exchange(struct zb *zb, struct zb_error *ret_error)
+int client_finish(struct zb *zb, struct zb_error *ret_error)
 {
 	int length = zb_frame_finish(&zb->request);
+
+	if (length > 0)
+		return length;
+	explicit_bzero(zb->out, sizeof(zb->out));
+	client_error(ret_error, -EINVAL, "%s is missing or out of its bounds",
+		     zb_attribute_name(zb->request.error_attr));
+	if (ret_error != NULL)
+		ret_error->attribute = zb->request.error_attr;
+	return -EINVAL;
+}
+
+int client_exchange(struct zb *zb, struct zb_error *ret_error)
+{
+	int length = client_finish(zb, ret_error);
 	int r = 0;
 
-	if (length < 0) {
-		explicit_bzero(zb->out, sizeof(zb->out));
-		client_error(ret_error, -EINVAL, "%s is missing or out of its bounds",
-			     zb_attribute_name(zb->request.error_attr));
-		if (ret_error != NULL)
-			ret_error->attribute = zb->request.error_attr;
-		return -EINVAL;
-	}
+	if (length < 0)
+		return length;
 	zb->call_until = client_now_ms() + zb->wait_ms;
 	/* A gateway that went since the last call is noticed before anything is sent to it. */
 	if (zb->state != CLIENT_DOWN)
@@ -397,6 +406,6 @@ int client_exchange(struct zb *zb, struct zb_error *ret_error)
 	zb->call_txn = 0;
 	explicit_bzero(zb->out, sizeof(zb->out));
 	if (r == 0 && zb_get_number(&zb->answer.attrs, ZB_ATTR_CAUSE, ZB_CAUSE_DONE) != ZB_CAUSE_DONE)
-		r = refused(ret_error, &zb->answer.attrs);
+		r = client_refused(ret_error, &zb->answer.attrs);
 	return r;
 }

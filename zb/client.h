@@ -14,8 +14,10 @@
 #include <sys/types.h>
 
 #include "zb.h"
+#include "zb/box.h"
 #include "zb/codec.h"
 #include "zb/frame.h"
+#include "zb/pipeline.h"
 
 enum {
 	CLIENT_REQUEST_MAX = 1024,    /* octets of the largest request */
@@ -47,7 +49,8 @@ struct zb {
 	enum client_state state;
 	bool was_up; /* an association ended: events may have been lost */
 	struct zb_stream in;
-	uint32_t txn;		/* the last one used; never 0 */
+	struct box outbox;	/* what the stream has not taken yet, of this connection */
+	uint32_t txn;		/* the last one used; never 0, below PIPELINE_TXN */
 	uint32_t handshake_txn; /* of HELLO or SUBSCRIBE while GREETING or RENEWING */
 	uint32_t subscribed;	/* bit mask that is asked for after each HELLO */
 	/* CLOCK_MONOTONIC, ms */
@@ -64,13 +67,20 @@ struct zb {
 	uint8_t out[CLIENT_REQUEST_MAX];
 
 	struct event_queue queue;
+	struct pipeline pipeline;
 };
 
 int64_t client_now_ms(void);
 
+/* A transaction id of its own for a request that is not of the pipeline. */
+uint32_t client_next_txn(struct zb *zb);
+
 /* Fills *ret_error (may be NULL) with a sentence and returns `error`. */
 int client_error(struct zb_error *ret_error, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The cause of an answer that refuses, as the caller gets it. Returns -EREMOTEIO. */
+int client_refused(struct zb_error *ret_error, const struct zb_attrs *attrs);
 
 /* Connects and sends HELLO. 0, or a negative errno with zb->why filled. */
 int client_connect(struct zb *zb);
@@ -82,8 +92,10 @@ int client_pump(struct zb *zb);
 /* Ends the connection for the reason given. Returns `error`. */
 int client_lose(struct zb *zb, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Sends a whole short frame, or loses the connection. */
+/* Puts a whole frame behind what waits to be sent, or loses the connection; and sends what can be sent now.
+ */
 int client_send_now(struct zb *zb, struct zb_frame *frame);
+int client_flush(struct zb *zb);
 
 /* Until the association is UP or the call's time is over. */
 int client_wait_up(struct zb *zb, struct zb_error *ret_error);
@@ -91,6 +103,8 @@ int client_wait_up(struct zb *zb, struct zb_error *ret_error);
 /* A call: begins the request in zb->request (0, -ECHILD), then exchanges it for the answer in zb->answer. The
  * request is sent once more when the connection breaks under it: its reference makes that harmless. */
 int client_begin(struct zb *zb, enum zb_message type, struct zb_error *ret_error);
+/* The length of the request in zb->out, or -EINVAL with the attribute that is wrong; then it is wiped. */
+int client_finish(struct zb *zb, struct zb_error *ret_error);
 int client_exchange(struct zb *zb, struct zb_error *ret_error);
 
 void queue_event(struct event_queue *q, const struct zb_event *event);

@@ -19,6 +19,8 @@ static bool is_text(const uint8_t *s, size_t length)
 
 	for (size_t i = 0; i < length;) {
 		uint8_t lead = s[i++];
+		if (lead >= 0x20 && lead < 0x7f) /* nearly always */
+			continue;
 		unsigned more = lead < 0x80 ? 0 : lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
 		uint32_t point = more == 0 ? lead : lead & (0x3fu >> more);
 
@@ -108,6 +110,7 @@ void zb_answer_refuse(struct zb_frame *f, void *buffer, size_t room, const struc
 		      struct zb_fault fault, const char *text)
 {
 	zb_frame_begin(f, buffer, room, (enum zb_message)request->type, ZB_FLAG_ANSWER, request->txn);
+	f->refusal = true;
 	wire_write(&f->w, ZB_ATTR_CAUSE, 2);
 	wire_write(&f->w, 2, 2);
 	wire_write(&f->w, fault.cause, 2);
@@ -116,12 +119,21 @@ void zb_answer_refuse(struct zb_frame *f, void *buffer, size_t room, const struc
 		wire_write(&f->w, 2, 2);
 		wire_write(&f->w, fault.attribute, 2);
 	}
-	if (text != NULL) {
-		size_t length = text_length(text);
+	size_t length = text != NULL ? text_length(text) : 0;
+	if (text != NULL && is_text((const uint8_t *)text, length)) {
 		wire_write(&f->w, ZB_ATTR_TEXT, 2);
 		wire_write(&f->w, length, 2);
 		wire_write_octets(&f->w, text, length);
 	}
+}
+
+/* Notes an attribute of the level that is being written. False: it came before and may not repeat. */
+static bool frame_note(struct zb_frame *f, unsigned attr, enum zb_use use)
+{
+	bool again = f->seen[f->depth][attr] != 0;
+
+	f->seen[f->depth][attr] = 1;
+	return !again || use == ZB_USE_MANY;
 }
 
 static bool frame_scope(const struct zb_frame *f, struct zb_scope *ret)
@@ -137,9 +149,10 @@ static bool frame_scope(const struct zb_frame *f, struct zb_scope *ret)
 static void put(struct zb_frame *f, enum zb_attribute attr, const void *value, size_t length)
 {
 	struct zb_scope scope;
+	enum zb_use use = frame_scope(f, &scope) ? zb_scope_use(&scope, attr) : ZB_USE_NONE;
 
-	if (!frame_scope(f, &scope) || zb_scope_use(&scope, attr) == ZB_USE_NONE ||
-	    !value_is_good(zb_attr_row(attr), value, length)) {
+	if (use == ZB_USE_NONE || !value_is_good(zb_attr_row(attr), value, length) ||
+	    !frame_note(f, attr, use)) {
 		frame_fail(f, attr);
 		return;
 	}
@@ -188,9 +201,10 @@ void zb_put_addr(struct zb_frame *f, enum zb_attribute attr, const struct bgf_ad
 void zb_group_begin(struct zb_frame *f, enum zb_attribute attr)
 {
 	struct zb_scope scope;
+	enum zb_use use = frame_scope(f, &scope) ? zb_scope_use(&scope, attr) : ZB_USE_NONE;
 
-	if (f->depth == ZB_GROUP_DEPTH || zb_attr_row(attr)->type != ZB_TYPE_GROUP ||
-	    !frame_scope(f, &scope) || zb_scope_use(&scope, attr) == ZB_USE_NONE) {
+	if (f->depth == ZB_GROUP_DEPTH || zb_attr_row(attr)->type != ZB_TYPE_GROUP || use == ZB_USE_NONE ||
+	    !frame_note(f, attr, use)) {
 		frame_fail(f, attr);
 		return;
 	}
@@ -198,6 +212,22 @@ void zb_group_begin(struct zb_frame *f, enum zb_attribute attr)
 	wire_write(&f->w, 0, 2);
 	f->group[f->depth] = f->w.used;
 	f->group_attr[f->depth++] = (uint16_t)attr;
+	memset(f->seen[f->depth], 0, sizeof(f->seen[0]));
+}
+
+/* The first attribute that a level must have and has not, or 0. */
+static unsigned level_lacks(const struct zb_scope *scope, const uint8_t seen[static ZB_SCOPE_SLOTS])
+{
+	unsigned lacks = 0;
+
+	for (unsigned attr = 0; attr < ZB_SCOPE_SLOTS; attr++) /* without a branch: some octets at a time */
+		lacks |= (scope->use[attr] == ZB_USE_MUST) & (seen[attr] == 0);
+	if (scope->answer && seen[ZB_ATTR_CAUSE] == 0)
+		return ZB_ATTR_CAUSE;
+	for (unsigned attr = 1; lacks != 0 && attr < ZB_ATTR_SLOTS; attr++)
+		if (zb_scope_use(scope, attr) == ZB_USE_MUST && seen[attr] == 0)
+			return attr;
+	return 0;
 }
 
 void zb_group_end(struct zb_frame *f)
@@ -206,7 +236,11 @@ void zb_group_end(struct zb_frame *f)
 		frame_fail(f, 0);
 		return;
 	}
+	struct zb_scope scope = zb_scope_of_group(f->group_attr[f->depth - 1]);
+	unsigned lacks = level_lacks(&scope, f->seen[f->depth]);
 	f->depth--;
+	if (lacks != 0)
+		frame_fail(f, lacks);
 	if (f->w.failed)
 		return;
 	size_t length = f->w.used - f->group[f->depth];
@@ -223,23 +257,21 @@ size_t zb_frame_room(const struct zb_frame *f)
 
 int zb_frame_finish(struct zb_frame *f)
 {
-	struct zb_message_in check;
-	struct zb_fault fault;
+	struct zb_scope scope;
+	unsigned lacks = 0;
 
 	if (f->depth != 0)
 		frame_fail(f, f->group_attr[f->depth - 1]);
+	else if (!f->refusal && frame_scope(f, &scope))
+		lacks = level_lacks(&scope, f->seen[0]);
 	if (f->error != 0)
 		return f->error;
 	wire_patch(&f->w, LENGTH_AT, f->w.used, 4);
 	if (f->w.failed)
 		return f->error = -EMSGSIZE;
-	/* Answers that refuse may name a message that does not exist. */
-	if (zb_message_parse(f->w.data, f->w.used, &check, &fault) < 0 &&
-	    fault.cause != ZB_CAUSE_UNKNOWN_MESSAGE)
-		frame_fail(f, fault.attribute);
-	if (f->error != 0)
-		return f->error;
-	return (int)f->w.used;
+	if (lacks != 0)
+		frame_fail(f, lacks);
+	return f->error != 0 ? f->error : (int)f->w.used;
 }
 
 /* --- decode --- */
@@ -261,48 +293,57 @@ static int refuse(struct zb_fault *ret_fault, unsigned cause, unsigned attribute
 	return -EPROTO;
 }
 
-static int parse_level(struct zb_scope scope, const uint8_t *data, size_t length, struct zb_attrs *ret,
+static int check_level(struct zb_scope scope, const uint8_t *data, size_t length, struct zb_attrs *ret,
 		       struct zb_fault *ret_fault);
 
 /* One attribute of a level, whose code and value are in bounds of the frame. */
-static int parse_attr(const struct zb_scope *scope, unsigned code, const uint8_t *value, size_t length,
-		      struct zb_attrs *ret, struct zb_fault *ret_fault)
+static int check_attr(const struct zb_scope *scope, unsigned code, const uint8_t *value, size_t length,
+		      uint8_t seen[static ZB_SCOPE_SLOTS], struct zb_fault *ret_fault)
 {
 	unsigned attr = code & ~(unsigned)ZB_MANDATORY;
 	enum zb_use use = zb_scope_use(scope, attr);
 	const struct zb_attr_row *row = zb_attr_row(attr);
-	struct zb_attrs inner;
 
 	if (use == ZB_USE_NONE)
 		return code & ZB_MANDATORY ? refuse(ret_fault, ZB_CAUSE_UNKNOWN_ATTRIBUTE, attr) : 0;
-	if (ret->at[attr].value != NULL && use != ZB_USE_MANY)
+	if (seen[attr] != 0 && use != ZB_USE_MANY)
 		return refuse(ret_fault, ZB_CAUSE_DUPLICATE_ATTRIBUTE, attr);
 	if (!value_is_good(row, value, length))
 		return refuse(ret_fault, cause_of_bad_value(attr), attr);
 	if (row->type == ZB_TYPE_GROUP &&
-	    parse_level(zb_scope_of_group(attr), value, length, &inner, ret_fault) < 0)
+	    check_level(zb_scope_of_group(attr), value, length, NULL, ret_fault) < 0)
 		return -EPROTO;
-	if (ret->at[attr].value == NULL) {
-		ret->at[attr].value = value;
-		ret->at[attr].length = (uint16_t)length;
-	}
+	seen[attr] = 1;
 	return 0;
 }
 
 static bool is_refusal(const struct zb_scope *scope, const struct zb_attrs *attrs)
 {
-	return scope->answer && zb_get_number(attrs, ZB_ATTR_CAUSE, ZB_CAUSE_DONE) != ZB_CAUSE_DONE;
+	return scope->answer && attrs != NULL &&
+	       zb_get_number(attrs, ZB_ATTR_CAUSE, ZB_CAUSE_DONE) != ZB_CAUSE_DONE;
 }
 
-/* Groups hold groups only as the usage table says, which ends at ZB_GROUP_DEPTH: the recursion is bounded. */
-static int parse_level(struct zb_scope scope, const uint8_t *data, size_t length, struct zb_attrs *ret,
+static void note_attr(struct zb_attrs *attrs, const struct zb_scope *scope, unsigned code,
+		      const uint8_t *value, size_t length)
+{
+	unsigned attr = code & ~(unsigned)ZB_MANDATORY;
+
+	if (zb_scope_use(scope, attr) == ZB_USE_NONE || attrs->at[attr].value != NULL)
+		return;
+	attrs->at[attr].value = value;
+	attrs->at[attr].length = (uint16_t)length;
+}
+
+/* `ret` is NULL for what is only judged: a group is read when it is asked for (zb_group_next). Groups hold
+ * groups only as the usage table says, which ends at ZB_GROUP_DEPTH: the recursion is bounded. */
+static int check_level(struct zb_scope scope, const uint8_t *data, size_t length, struct zb_attrs *ret,
 		       struct zb_fault *ret_fault)
 {
 	struct wire_reader r = wire_reader(data, length);
+	uint8_t seen[ZB_SCOPE_SLOTS] = {0};
 
-	memset(ret, 0, sizeof(*ret));
-	ret->data = data;
-	ret->length = length;
+	if (ret != NULL)
+		*ret = (struct zb_attrs){.data = data, .length = length};
 	while (r.left > 0) {
 		unsigned code = (unsigned)wire_read(&r, 2);
 		size_t value_length = wire_read(&r, 2);
@@ -310,12 +351,14 @@ static int parse_level(struct zb_scope scope, const uint8_t *data, size_t length
 
 		if (r.failed)
 			return refuse(ret_fault, ZB_CAUSE_MALFORMED, 0);
-		if (parse_attr(&scope, code, value, value_length, ret, ret_fault) < 0)
+		if (check_attr(&scope, code, value, value_length, seen, ret_fault) < 0)
 			return -EPROTO;
+		if (ret != NULL)
+			note_attr(ret, &scope, code, value, value_length);
 	}
-	for (unsigned attr = 1; attr < ZB_ATTR_SLOTS && !is_refusal(&scope, ret); attr++)
-		if (zb_scope_use(&scope, attr) == ZB_USE_MUST && ret->at[attr].value == NULL)
-			return refuse(ret_fault, ZB_CAUSE_MISSING_ATTRIBUTE, attr);
+	unsigned lacks = level_lacks(&scope, seen);
+	if (lacks != 0 && !is_refusal(&scope, ret))
+		return refuse(ret_fault, ZB_CAUSE_MISSING_ATTRIBUTE, lacks);
 	return 0;
 }
 
@@ -336,7 +379,7 @@ int zb_message_parse(const void *frame, size_t length, struct zb_message_in *ret
 		return refuse(ret_fault, ZB_CAUSE_MALFORMED, 0);
 	if (!zb_scope_of_message(ret->header.type, ret->header.flags, &scope))
 		return refuse(ret_fault, ZB_CAUSE_UNKNOWN_MESSAGE, 0);
-	return parse_level(scope, data + ZB_HEADER_LEN, length - ZB_HEADER_LEN, &ret->attrs, ret_fault);
+	return check_level(scope, data + ZB_HEADER_LEN, length - ZB_HEADER_LEN, &ret->attrs, ret_fault);
 }
 
 bool zb_has(const struct zb_attrs *attrs, enum zb_attribute attr)
@@ -377,11 +420,27 @@ void zb_get_addr(const struct zb_attrs *attrs, enum zb_attribute attr, struct bg
 		memset(ret, 0, sizeof(*ret));
 }
 
+/* The attributes of a group that was judged with its message. */
+static void read_level(struct zb_scope scope, const uint8_t *data, size_t length, struct zb_attrs *ret)
+{
+	struct wire_reader r = wire_reader(data, length);
+
+	*ret = (struct zb_attrs){.data = data, .length = length};
+	while (r.left > 0) {
+		unsigned code = (unsigned)wire_read(&r, 2);
+		size_t value_length = wire_read(&r, 2);
+		const uint8_t *value = wire_read_octets(&r, value_length);
+
+		if (r.failed)
+			return;
+		note_attr(ret, &scope, code, value, value_length);
+	}
+}
+
 bool zb_group_next(const struct zb_attrs *attrs, enum zb_attribute attr, size_t *position,
 		   struct zb_attrs *ret)
 {
 	struct wire_reader r = wire_reader(attrs->data + *position, attrs->length - *position);
-	struct zb_fault fault;
 
 	while (r.left > 0) {
 		unsigned code = (unsigned)wire_read(&r, 2) & ~(unsigned)ZB_MANDATORY;
@@ -389,8 +448,10 @@ bool zb_group_next(const struct zb_attrs *attrs, enum zb_attribute attr, size_t 
 		const uint8_t *value = wire_read_octets(&r, length);
 
 		*position = attrs->length - r.left;
-		if (value != NULL && code == (unsigned)attr)
-			return parse_level(zb_scope_of_group(attr), value, length, ret, &fault) == 0;
+		if (value != NULL && code == (unsigned)attr) {
+			read_level(zb_scope_of_group(attr), value, length, ret);
+			return true;
+		}
 	}
 	return false;
 }

@@ -21,6 +21,7 @@
 enum {
 	ZB_ATTR_SLOTS = ZB_ATTR_DROP_REASON + 1, /* attribute numbers are below it; held by an assertion */
 	ZB_GROUP_DEPTH = 2,			 /* SET holds SA, PORT holds STAT */
+	ZB_SCOPE_SLOTS = (ZB_ATTR_SLOTS + 15) / 16 * 16, /* rounded up: compared some octets at a time */
 };
 
 struct zb_header {
@@ -50,6 +51,8 @@ struct zb_frame {
 	uint8_t depth;
 	size_t group[ZB_GROUP_DEPTH]; /* where each open group began */
 	uint16_t group_attr[ZB_GROUP_DEPTH];
+	uint8_t seen[ZB_GROUP_DEPTH + 1][ZB_SCOPE_SLOTS]; /* by depth: which attributes were put */
+	bool refusal;					  /* an answer that needs nothing but its cause */
 	int error;
 	uint16_t error_attr; /* that the error is about; 0: none in particular */
 };

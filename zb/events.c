@@ -5,6 +5,7 @@
 #include "zb/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,11 @@ void event_from_message(const struct zb_message_in *m, struct zb_event *ret_even
 	ret_event->selectors = set.selectors;
 }
 
+int zb_poll_events(const struct zb *zb)
+{
+	return POLLIN | (box_waiting(&zb->outbox) > 0 ? POLLOUT : 0);
+}
+
 int zb_fd(const struct zb *zb)
 {
 	return zb->pid == getpid() ? zb->fd : -1;
@@ -102,9 +108,7 @@ static int keep_alive(struct zb *zb, int64_t now)
 	if (zb->asked != 0 || now - zb->heard < CLIENT_HEARTBEAT_MS)
 		return 0;
 	zb->asked = now;
-	if (++zb->txn == 0)
-		zb->txn = 1;
-	zb_frame_begin(&f, buffer, sizeof(buffer), ZB_MSG_HEARTBEAT, 0, zb->txn);
+	zb_frame_begin(&f, buffer, sizeof(buffer), ZB_MSG_HEARTBEAT, 0, client_next_txn(zb));
 	return client_send_now(zb, &f);
 }
 
@@ -130,8 +134,17 @@ int zb_process(struct zb *zb, zb_on_event on_event, void *arg)
 
 	if (zb->pid != getpid())
 		return -ECHILD;
+	zb->pipeline.telling = true;
+	zb->pipeline.told = 0;
 	int r = progress(zb);
+	pipeline_tell(zb, client_now_ms());
+	/* What was started before, and by those who were told. */
+	if (zb->state == CLIENT_UP && box_waiting(&zb->outbox) > 0 && client_flush(zb) < 0)
+		pipeline_tell(zb, client_now_ms());
+	zb->pipeline.telling = false;
 	for (; queue_take(&zb->queue, &event); count++)
-		on_event(&event, arg);
+		if (on_event != NULL)
+			on_event(&event, arg);
+	count += zb->pipeline.told;
 	return count > 0 ? count : r;
 }

@@ -27,11 +27,13 @@ static void compact(struct zb_stream *s)
 	s->used = left;
 }
 
-/* How large the buffer must be for the frame that is coming. */
+/* How large the buffer must be for the frame that is coming, or for as much as comes at once. */
 static size_t wanted_size(const struct zb_stream *s)
 {
 	struct zb_header header;
 
+	if (s->filled && s->size < ZB_FRAME_MAX)
+		return s->size * 2 < ZB_FRAME_MAX ? s->size * 2 : ZB_FRAME_MAX;
 	if (s->used < ZB_HEADER_LEN)
 		return FIRST_SIZE;
 	zb_header_decode(s->data, &header);
@@ -54,6 +56,7 @@ void *zb_stream_room(struct zb_stream *s, size_t *ret_room)
 		free(s->data);
 		s->data = data;
 		s->size = wanted;
+		s->filled = false;
 	}
 	if (s->used == s->size)
 		return NULL;
@@ -64,6 +67,7 @@ void *zb_stream_room(struct zb_stream *s, size_t *ret_room)
 void zb_stream_add(struct zb_stream *s, size_t length)
 {
 	s->used += length;
+	s->filled = s->used == s->size;
 }
 
 int zb_stream_next(struct zb_stream *s, const uint8_t **ret_frame, struct zb_header *ret_header,

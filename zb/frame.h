@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Frames out of a byte stream: what was read is kept until a frame is whole. The buffer grows to the size of
- * the frame that is coming, ZB_FRAME_MAX at most, and is wiped behind what was taken, for keys come this way.
- * One thread at a time.
+ * the frame that is coming, and where reads fill it, ZB_FRAME_MAX at most, and is wiped behind what was
+ *taken, for keys come this way. One thread at a time.
  *
  *	room = zb_stream_room(s, &n); n = read(fd, room, n); zb_stream_add(s, n);
  *	while ((r = zb_stream_next(s, &frame, &header)) == 1) ...
@@ -18,6 +18,7 @@ struct zb_stream {
 	size_t used;  /* octets in it, from the start of the buffer */
 	size_t start; /* where the next frame begins */
 	size_t taken; /* octets of the frame that zb_stream_next gave last, before start */
+	bool filled;  /* by the last read: more is wanted the next time */
 };
 
 /* All zero is an empty stream. Where to read into, and how much; NULL when memory is short, or when whole

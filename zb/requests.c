@@ -33,6 +33,8 @@ static int check_options(const struct zb_options *o, struct zb_error *ret_error)
 		return client_error(ret_error, -EINVAL, "role: peer, observer or operator");
 	if (o->wait_ms < 0)
 		return client_error(ret_error, -EINVAL, "wait_ms: 0 or more");
+	if (o->pending_max > ZB_PENDING_MOST)
+		return client_error(ret_error, -EINVAL, "pending_max: %d at most", ZB_PENDING_MOST);
 	return 0;
 }
 
@@ -56,6 +58,7 @@ int zb_open(const struct zb_options *options, struct zb **ret, struct zb_error *
 	zb->role = options->role;
 	zb->release_former = options->release_former != 0;
 	zb->wait_ms = options->wait_ms > 0 ? options->wait_ms : ZB_DEFAULT_WAIT_MS;
+	zb->pipeline.most = options->pending_max > 0 ? options->pending_max : ZB_DEFAULT_PENDING;
 	zb->fd = -1;
 	client_lose(zb, -ENOTCONN, "not connected yet");
 	*ret = zb;
@@ -77,6 +80,8 @@ void zb_close(struct zb *zb)
 	if (zb->fd >= 0)
 		close(zb->fd);
 	zb_stream_clear(&zb->in);
+	box_clear(&zb->outbox);
+	pipeline_free(&zb->pipeline);
 	queue_free(&zb->queue);
 	free(zb->path);
 	explicit_bzero(zb->out, sizeof(zb->out));
@@ -149,26 +154,50 @@ static void put_selectors(struct zb_frame *f, const struct bgf_set_selectors *s)
 	zb_put_number(f, ZB_ATTR_SPI_US, s->spi_us);
 }
 
-int zb_install(struct zb *zb, const struct zb_install *install, struct zb_set *ret,
-	       struct zb_error *ret_error)
+static void put_install(struct zb_frame *f, const struct zb_install *install)
 {
-	struct zb_frame *f = &zb->request;
-	int r = check_install(install, ret_error);
-
-	if (r == 0)
-		r = client_begin(zb, ZB_MSG_INSTALL, ret_error);
-	if (r < 0)
-		return r;
 	zb_put_number(f, ZB_ATTR_REFERENCE, install->reference);
 	zb_put_string(f, ZB_ATTR_SUBSCRIBER, install->subscriber);
 	if (install->registration_id != NULL && install->registration_id[0] != '\0')
 		zb_put_string(f, ZB_ATTR_REGISTRATION_ID, install->registration_id);
 	put_selectors(f, &install->selectors);
 	put_install_options(f, install);
+}
+
+int zb_install(struct zb *zb, const struct zb_install *install, struct zb_set *ret,
+	       struct zb_error *ret_error)
+{
+	int r = check_install(install, ret_error);
+
+	if (r == 0)
+		r = client_begin(zb, ZB_MSG_INSTALL, ret_error);
+	if (r < 0)
+		return r;
+	put_install(&zb->request, install);
 	r = client_exchange(zb, ret_error);
 	if (r == 0)
 		take_set(zb, ret);
 	return r;
+}
+
+int zb_start_install(struct zb *zb, const struct zb_install *install, zb_on_answer on_answer, void *arg,
+		     struct zb_error *ret_error)
+{
+	int r = check_install(install, ret_error);
+
+	if (r == 0)
+		r = pipeline_begin(zb, ZB_MSG_INSTALL, ret_error);
+	if (r < 0)
+		return r;
+	put_install(&zb->request, install);
+	return pipeline_start(zb, install->reference, on_answer, arg, ret_error);
+}
+
+static void put_confirm(struct zb_frame *f, uint64_t set_id, uint64_t reference, uint32_t expires_s)
+{
+	zb_put_number(f, ZB_ATTR_REFERENCE, reference);
+	zb_put_number(f, ZB_ATTR_SET_ID, set_id);
+	zb_put_number(f, ZB_ATTR_EXPIRES, expires_s);
 }
 
 int zb_confirm(struct zb *zb, uint64_t set_id, uint64_t reference, uint32_t expires_s, struct zb_set *ret,
@@ -178,13 +207,32 @@ int zb_confirm(struct zb *zb, uint64_t set_id, uint64_t reference, uint32_t expi
 
 	if (r < 0)
 		return r;
-	zb_put_number(&zb->request, ZB_ATTR_REFERENCE, reference);
-	zb_put_number(&zb->request, ZB_ATTR_SET_ID, set_id);
-	zb_put_number(&zb->request, ZB_ATTR_EXPIRES, expires_s);
+	put_confirm(&zb->request, set_id, reference, expires_s);
 	r = client_exchange(zb, ret_error);
 	if (r == 0)
 		take_set(zb, ret);
 	return r;
+}
+
+int zb_start_confirm(struct zb *zb, uint64_t set_id, uint64_t reference, uint32_t expires_s,
+		     zb_on_answer on_answer, void *arg, struct zb_error *ret_error)
+{
+	int r = pipeline_begin(zb, ZB_MSG_CONFIRM, ret_error);
+
+	if (r < 0)
+		return r;
+	put_confirm(&zb->request, set_id, reference, expires_s);
+	return pipeline_start(zb, reference, on_answer, arg, ret_error);
+}
+
+static void put_release(struct zb_frame *f, uint64_t set_id, uint64_t reference, uint32_t drain_s)
+{
+	zb_put_number(f, ZB_ATTR_REFERENCE, reference);
+	if (set_id != 0)
+		zb_put_number(f, ZB_ATTR_SET_ID, set_id);
+	else
+		zb_put_number(f, ZB_ATTR_ALL_SETS, 1);
+	zb_put_number(f, ZB_ATTR_DRAIN, drain_s);
 }
 
 /* set_id 0: all of the peer's. */
@@ -195,12 +243,7 @@ static int release(struct zb *zb, uint64_t set_id, uint64_t reference, uint32_t 
 
 	if (r < 0)
 		return r;
-	zb_put_number(&zb->request, ZB_ATTR_REFERENCE, reference);
-	if (set_id != 0)
-		zb_put_number(&zb->request, ZB_ATTR_SET_ID, set_id);
-	else
-		zb_put_number(&zb->request, ZB_ATTR_ALL_SETS, 1);
-	zb_put_number(&zb->request, ZB_ATTR_DRAIN, drain_s);
+	put_release(&zb->request, set_id, reference, drain_s);
 	r = client_exchange(zb, ret_error);
 	if (r == 0 && ret_count != NULL)
 		*ret_count = (uint32_t)zb_get_number(&zb->answer.attrs, ZB_ATTR_SET_COUNT, 0);
@@ -219,6 +262,18 @@ int zb_release_all(struct zb *zb, uint64_t reference, uint32_t drain_s, uint32_t
 		   struct zb_error *ret_error)
 {
 	return release(zb, 0, reference, drain_s, ret_count, ret_error);
+}
+
+int zb_start_release(struct zb *zb, uint64_t set_id, uint64_t reference, uint32_t drain_s,
+		     zb_on_answer on_answer, void *arg, struct zb_error *ret_error)
+{
+	int r = set_id != 0 ? pipeline_begin(zb, ZB_MSG_RELEASE, ret_error)
+			    : client_error(ret_error, -EINVAL, "set_id: not 0");
+
+	if (r < 0)
+		return r;
+	put_release(&zb->request, set_id, reference, drain_s);
+	return pipeline_start(zb, reference, on_answer, arg, ret_error);
 }
 
 /* The rows of an answer: `get` takes one group to the row at `to`. -EPROTO if more came than were asked for.
@@ -288,14 +343,8 @@ static int exchange_rows(struct zb *zb, enum zb_attribute attr, row_getter get, 
 	return 0;
 }
 
-int zb_query(struct zb *zb, struct zb_query *query, struct zb_set *rows, size_t room, size_t *ret_count,
-	     struct zb_error *ret_error)
+static void put_query(struct zb_frame *f, const struct zb_query *query, size_t room)
 {
-	struct zb_frame *f = &zb->request;
-	int r = client_begin(zb, ZB_MSG_QUERY, ret_error);
-
-	if (r < 0)
-		return r;
 	if (query->set_id != 0)
 		zb_put_number(f, ZB_ATTR_SET_ID, query->set_id);
 	if (query->subscriber != NULL)
@@ -309,8 +358,29 @@ int zb_query(struct zb *zb, struct zb_query *query, struct zb_set *rows, size_t 
 	if (query->port_local != 0)
 		zb_put_number(f, ZB_ATTR_PORT_LOCAL, query->port_local);
 	put_page(f, query->cursor, room);
+}
+
+int zb_query(struct zb *zb, struct zb_query *query, struct zb_set *rows, size_t room, size_t *ret_count,
+	     struct zb_error *ret_error)
+{
+	int r = client_begin(zb, ZB_MSG_QUERY, ret_error);
+
+	if (r < 0)
+		return r;
+	put_query(&zb->request, query, room);
 	return exchange_rows(zb, ZB_ATTR_SET, get_set_row, rows, sizeof(*rows), room, ret_count,
 			     &query->cursor, ret_error);
+}
+
+int zb_start_query(struct zb *zb, const struct zb_query *query, zb_on_answer on_answer, void *arg,
+		   struct zb_error *ret_error)
+{
+	int r = pipeline_begin(zb, ZB_MSG_QUERY, ret_error);
+
+	if (r < 0)
+		return r;
+	put_query(&zb->request, query, ZB_ANSWER_SETS);
+	return pipeline_start(zb, 0, on_answer, arg, ret_error);
 }
 
 int zb_counters(struct zb *zb, uint64_t *cursor, struct zb_stat *rows, size_t room, size_t *ret_count,

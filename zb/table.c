@@ -8,7 +8,7 @@
 
 #define OPEN   false
 #define SECRET true
-static const struct zb_attr_row rows[ZB_ATTR_SLOTS] = {
+const struct zb_attr_row zb_attr_rows[ZB_ATTR_SLOTS] = {
 #define ROW(attr, number, kind, least, most, secrecy, sentence) \
 	[number] = {.type = ZB_TYPE_##kind,                     \
 		    .secret = secrecy,                          \
@@ -28,20 +28,20 @@ ZB_ATTR_LIST(NUMBER_FITS)
 
 enum { MESSAGE_SLOTS = ZB_MSG_SUPERSEDED + 1 };
 
-static const uint8_t message_use[MESSAGE_SLOTS][ZB_DIR_COUNT][ZB_ATTR_SLOTS] = {
+static const uint8_t message_use[MESSAGE_SLOTS][ZB_DIR_COUNT][ZB_SCOPE_SLOTS] = {
 #define ROW(message, direction, attr, use) \
 	[ZB_MSG_##message][ZB_DIR_##direction][ZB_ATTR_##attr] = ZB_USE_##use,
 	ZB_USAGE_LIST(ROW)
 #undef ROW
 };
 
-static const uint8_t answer_use[ZB_ATTR_SLOTS] = {
+const uint8_t zb_answer_use[ZB_SCOPE_SLOTS] = {
 #define ROW(attr, use) [ZB_ATTR_##attr] = ZB_USE_##use,
 	ZB_ANSWER_USAGE_LIST(ROW)
 #undef ROW
 };
 
-static const uint8_t group_use[ZB_ATTR_SLOTS][ZB_ATTR_SLOTS] = {
+static const uint8_t group_use[ZB_ATTR_SLOTS][ZB_SCOPE_SLOTS] = {
 #define ROW(group, attr, use) [ZB_ATTR_##group][ZB_ATTR_##attr] = ZB_USE_##use,
 	ZB_GROUP_USAGE_LIST(ROW)
 #undef ROW
@@ -52,27 +52,6 @@ static const char *const message_names[MESSAGE_SLOTS] = {
 	ZB_MESSAGE_LIST(ROW)
 #undef ROW
 };
-
-const struct zb_attr_row *zb_attr_row(unsigned attr)
-{
-	return &rows[attr < ZB_ATTR_SLOTS ? attr : 0];
-}
-
-unsigned zb_type_width(enum zb_type type)
-{
-	switch (type) {
-	case ZB_TYPE_U8:
-		return 1;
-	case ZB_TYPE_U16:
-		return 2;
-	case ZB_TYPE_U32:
-		return 4;
-	case ZB_TYPE_U64:
-		return 8;
-	default:
-		return 0;
-	}
-}
 
 bool zb_scope_of_message(unsigned type, unsigned flags, struct zb_scope *ret)
 {
@@ -90,15 +69,6 @@ bool zb_scope_of_message(unsigned type, unsigned flags, struct zb_scope *ret)
 struct zb_scope zb_scope_of_group(unsigned group)
 {
 	return (struct zb_scope){.use = group_use[group]};
-}
-
-enum zb_use zb_scope_use(const struct zb_scope *scope, unsigned attr)
-{
-	if (attr >= ZB_ATTR_SLOTS)
-		return ZB_USE_NONE;
-	if (scope->answer && answer_use[attr] != ZB_USE_NONE)
-		return (enum zb_use)answer_use[attr];
-	return (enum zb_use)scope->use[attr];
 }
 
 const char *zb_message_name(unsigned type)

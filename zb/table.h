@@ -31,15 +31,23 @@ struct zb_attr_row {
 	const char *name, *text;
 };
 
+extern const struct zb_attr_row zb_attr_rows[ZB_ATTR_SLOTS];
+
 /* The row of an attribute; of type ZB_TYPE_NONE for a number that is none. */
-const struct zb_attr_row *zb_attr_row(unsigned attr);
+static inline const struct zb_attr_row *zb_attr_row(unsigned attr)
+{
+	return &zb_attr_rows[attr < ZB_ATTR_SLOTS ? attr : 0];
+}
 
 /* Octets of a number's type; 0 for the other types. */
-unsigned zb_type_width(enum zb_type type);
+static inline unsigned zb_type_width(enum zb_type type)
+{
+	return type >= ZB_TYPE_U8 && type <= ZB_TYPE_U64 ? 1u << (type - ZB_TYPE_U8) : 0;
+}
 
 /* What one level of attributes may hold: a message in one direction, or a group. */
 struct zb_scope {
-	const uint8_t *use; /* enum zb_use, by attribute */
+	const uint8_t *use; /* enum zb_use, by attribute; of ZB_SCOPE_SLOTS */
 	bool answer;
 };
 
@@ -47,6 +55,16 @@ struct zb_scope {
 bool zb_scope_of_message(unsigned type, unsigned flags, struct zb_scope *ret);
 /* `group` is an attribute of type GROUP. */
 struct zb_scope zb_scope_of_group(unsigned group);
-enum zb_use zb_scope_use(const struct zb_scope *scope, unsigned attr);
+/* What every answer may hold besides. */
+extern const uint8_t zb_answer_use[ZB_SCOPE_SLOTS];
+
+static inline enum zb_use zb_scope_use(const struct zb_scope *scope, unsigned attr)
+{
+	if (attr >= ZB_ATTR_SLOTS)
+		return ZB_USE_NONE;
+	if (scope->answer && zb_answer_use[attr] != ZB_USE_NONE)
+		return (enum zb_use)zb_answer_use[attr];
+	return (enum zb_use)scope->use[attr];
+}
 
 #endif
