@@ -6,6 +6,7 @@
 
 #include "drop.h"
 #include "esp_in.h"
+#include "esp_out.h"
 #include "handoff.h"
 #include "nexthop.h"
 #include "pkt.h"
@@ -20,10 +21,13 @@ enum way {
 };
 
 /* One frame on its way through this stage. What decides of the usual packet is inlined into one function for
- * each side and family, where all of this stays in registers; what is unusual gets a copy. */
+ * each side and family, where all of this stays in registers: nothing may take its address, and what is
+ * unusual gets a copy. */
 struct look {
 	const struct worker *w;
 	const struct port *port;
+	uint64_t mac; /* the port's, as it lies in memory */
+	struct rte_mbuf *m;
 	const uint8_t *frame;
 	uint32_t length;
 	struct pkt *p;
@@ -76,15 +80,26 @@ static bool is_link_protocol(const struct look *l)
 	}
 }
 
-/* UDP and TCP that will be forwarded. */
-static __rte_always_inline int l4_verdict(const struct look *l, int way)
+static __rte_noinline bool checksum_good(const struct look look)
 {
-	const uint8_t *l4 = l->frame + ETH_HEADER + l->ip.l3_len;
+	return l4_checksum_good(&look.ip, look.frame + ETH_HEADER + look.ip.l3_len);
+}
 
-	if (!l4_sane(l4, l->ip.payload, l->ip.proto))
+/* DROP_NONE for UDP and TCP that may be forwarded. */
+static __rte_always_inline enum bgf_drop l4_defect(const struct look *l)
+{
+	if (!l4_sane(l->frame + ETH_HEADER + l->ip.l3_len, l->ip.payload, l->ip.proto))
 		return BGF_DROP_L4_HEADER;
-	if (l->port->verify_l4 && !l4_checksum_good(&l->ip, l4))
+	if (unlikely(l->port->verify_l4) && !checksum_good(*l))
 		return BGF_DROP_L4_CHECKSUM;
+	return DROP_NONE;
+}
+
+/* Of what goes on. Ethernet pads short frames: what is behind the IP packet is none of it. */
+static __rte_always_inline int keep(const struct look *l, int way)
+{
+	l->m->data_len = (uint16_t)(ETH_HEADER + l->ip.l3_len + l->ip.payload);
+	l->m->pkt_len = l->m->data_len;
 	return way;
 }
 
@@ -102,9 +117,10 @@ static __rte_always_inline int from_access(struct look *l, bool ipv6)
 		return BGF_DROP_TTL_EXPIRED;
 	if (l->ip.proto == IP_ESP) {
 		esp_in_fetch(l->w, l->frame + ETH_HEADER + l->ip.l3_len, l->p);
-		return WAY_ESP;
+		return keep(l, WAY_ESP);
 	}
-	return has_ports(l) ? l4_verdict(l, WAY_CLEAR) : WAY_CLEAR;
+	const enum bgf_drop defect = has_ports(l) ? l4_defect(l) : DROP_NONE;
+	return defect == DROP_NONE ? keep(l, WAY_CLEAR) : (int)defect;
 }
 
 static __rte_always_inline int from_core(struct look *l, bool ipv6)
@@ -116,11 +132,14 @@ static __rte_always_inline int from_core(struct look *l, bool ipv6)
 		return stray(l, BGF_DROP_CLEAR_PROTOCOL);
 	if (l->ip.ttl <= 1)
 		return BGF_DROP_TTL_EXPIRED;
-	const int verdict = l4_verdict(l, WAY_ESP);
-	if (verdict != WAY_ESP)
-		return verdict;
+	const enum bgf_drop defect = l4_defect(l);
+	if (defect != DROP_NONE)
+		return defect;
 	const uint16_t port = l4_source(l->frame + ETH_HEADER + l->ip.l3_len);
-	return served_unprotected(&l->w->served->entry[l->p->served], port) ? WAY_CLEAR : WAY_ESP;
+	if (served_unprotected(&l->w->served->entry[l->p->served], port))
+		return keep(l, WAY_CLEAR);
+	esp_out_fetch(l->w, l->frame + ETH_HEADER, ipv6, l->p);
+	return keep(l, WAY_ESP);
 }
 
 /* IGMP and MLD always come behind a Router Alert option (RFC 3376 4, RFC 3810 5). A kernel that did not hear
@@ -163,7 +182,6 @@ static __rte_always_inline void remember(struct look *l)
 	l->p->l3_len = l->ip.l3_len;
 	l->p->proto = l->ip.proto;
 	l->p->ipv6 = l->ip.ipv6;
-	l->p->dont_fragment = l->ip.dont_fragment;
 }
 
 /* The order is ARCHITECTURE's: that a source is a served address is seen before anything else about it. */
@@ -186,9 +204,19 @@ static __rte_always_inline int ip_verdict(struct look *l, enum port_side side, b
 		return BGF_DROP_SOURCE_INVALID;
 	if (l->ip.defect != DROP_NONE)
 		return l->ip.defect;
+	l->ip.l3_len = ipv6 ? IPV6_HEADER : IPV4_HEADER; /* without options, a constant */
 	if (source == IP_LINK_LOCAL)
 		return stray(l, BGF_DROP_SOURCE_INVALID);
 	return side == PORT_ACCESS ? from_access(l, ipv6) : from_core(l, ipv6);
+}
+
+/* A MAC address in the lower 48 bits, and 16 that are not its own: one load, one compare. */
+static __rte_always_inline uint64_t load_mac(const uint8_t *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return word << 16;
 }
 
 /* A drop reason or an enum way. */
@@ -196,7 +224,7 @@ static __rte_always_inline int verdict(struct look *l, enum port_side side)
 {
 	if (l->length < ETH_HEADER)
 		return BGF_DROP_TRUNCATED;
-	if ((l->frame[0] & 1) == 0 && memcmp(l->frame, l->port->mac, sizeof(l->port->mac)) != 0)
+	if (load_mac(l->frame) != l->mac && (l->frame[0] & 1) == 0)
 		return BGF_DROP_NOT_OURS;
 	switch (ip_load16(l->frame + 12)) {
 	case ETH_IPV4:
@@ -210,23 +238,16 @@ static __rte_always_inline int verdict(struct look *l, enum port_side side)
 	}
 }
 
-/* Ethernet pads short frames: what is behind the IP packet is none of it. */
-static __rte_always_inline void keep(struct batch *b, struct rte_mbuf *m)
-{
-	const struct pkt *p = pkt(m);
-
-	m->data_len = (uint16_t)(ETH_HEADER + p->l3_len + p->payload);
-	m->pkt_len = m->data_len;
-	batch_add(b, m);
-}
-
 /* Everything that leaves this stage goes on in one piece: what came in several is more than any IP packet
  * here. */
-static __rte_always_inline int look_at(const struct worker *w, enum port_side side, struct rte_mbuf *m)
+static __rte_always_inline int look_at(const struct worker *w, enum port_side side, const struct port *port,
+				       uint64_t mac, struct rte_mbuf *m)
 {
 	struct look l = {
 		.w = w,
-		.port = w->port[side],
+		.port = port,
+		.mac = mac,
+		.m = m,
 		.frame = rte_pktmbuf_mtod(m, const uint8_t *),
 		.length = m->data_len,
 		.p = pkt(m),
@@ -257,15 +278,20 @@ static __rte_noinline void turn_away(struct worker *w, struct rte_mbuf *m, int w
 static __rte_always_inline void sort(struct worker *w, enum port_side side, struct rte_mbuf *const *m,
 				     uint16_t n, struct classified *ret)
 {
+	const struct port *port = w->port[side];
 	struct batch strays;
+	uint64_t mac = 0;
 
+	memcpy((uint8_t *)&mac + 2, port->mac, sizeof(port->mac));
 	strays.n = ret->esp.n = ret->clear.n = 0;
 	for (uint16_t i = 0; i < n; i++) {
-		const int way = look_at(w, side, m[i]);
-		if (likely(way == WAY_ESP))
-			keep(&ret->esp, m[i]);
+		const int way = look_at(w, side, port, mac, m[i]);
+		if (likely(way == WAY_ESP && side == PORT_ACCESS))
+			batch_add(&ret->esp, m[i]);
+		else if (likely(way == WAY_ESP))
+			esp_out_add(w, &ret->esp, m[i]);
 		else if (way == WAY_CLEAR)
-			keep(&ret->clear, m[i]);
+			batch_add(&ret->clear, m[i]);
 		else
 			turn_away(w, m[i], way, &strays);
 	}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "esp_out.h"
 
-#include <rte_prefetch.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "classify.h"
@@ -15,66 +13,36 @@
 #include "store.h"
 #include "tuple.h"
 
-static_assert((int)TUPLE_BURST >= (int)WORKER_BURST, "a burst is one look-up");
-
+/* A burst on its way. What is wrapped is in `out` at once, from `first` on: its crypto hardly ever fails. */
 struct outbound {
-	uint16_t n;
-	struct rte_mbuf *m[WORKER_BURST];
+	struct batch *out, strays;
+	uint16_t first, mtu;
 	struct crypto_job job[WORKER_BURST];
 };
 
-/* Made of whole words: the hash reads words, and what was written in smaller pieces just before would have to
- * reach the cache first. */
-static inline struct tuple_key key_of(const uint8_t *ip, const struct pkt *p)
+/* The last step of the look-up: the whole key is compared, packet against SA. */
+static __rte_always_inline bool carries(const struct sa_hot *hot, const struct sa_out *sa, const uint8_t *ip,
+					const uint8_t *l4, const struct pkt *p, bool ipv6)
+{
+	static_assert(offsetof(struct sa_out, port_ue) == offsetof(struct sa_out, port_local) + 2,
+		      "source and destination port, as in the packet");
+	return ip_load32_raw(l4) ==
+		       ip_load32_raw((const uint8_t *)sa + offsetof(struct sa_out, port_local)) &&
+	       hot->shared.served == p->served && ((hot->shared.flags & SA_IPV6) != 0) == ipv6 &&
+	       ip_address_equal(ip_destination(ip, ipv6), hot->shared.ue, ipv6);
+}
+
+/* Where the table's first guess was wrong. */
+static __rte_noinline uint32_t find(const struct worker *w, const uint8_t *ip, const struct pkt *p)
 {
 	const uint8_t *l4 = ip + p->l3_len;
-	uint64_t word[3] = {0, 0, 0};
-	struct tuple_key key;
+	struct tuple_key key = {.served = p->served,
+				.port_local = l4_source(l4),
+				.port_ue = l4_destination(l4),
+				.ipv6 = p->ipv6};
 
-	if (p->ipv6)
-		memcpy(word, ip_destination(ip, true), 16);
-	else
-		word[0] = ip_load32_raw(ip_destination(ip, false));
-	word[2] = p->served | (uint64_t)l4_source(l4) << 16 | (uint64_t)l4_destination(l4) << 32 |
-		  (uint64_t)p->ipv6 << 48;
-	static_assert(sizeof(key) == sizeof(word) && offsetof(struct tuple_key, served) == 16 &&
-			      offsetof(struct tuple_key, port_local) == 18 &&
-			      offsetof(struct tuple_key, port_ue) == 20 &&
-			      offsetof(struct tuple_key, ipv6) == 22,
-		      "the third word, on a little-endian machine");
-	memcpy(&key, word, sizeof(key));
-	return key;
-}
-
-/* ESP is written in front of the frame and behind it: lines that nobody has read yet. */
-static inline void fetch_ends(uint8_t *ip, const struct pkt *p)
-{
-	rte_prefetch0(ip - ETH_HEADER - ESP_HEADER);
-	rte_prefetch0(ip + p->l3_len + p->payload);
-}
-
-/* Looks up the whole burst. What has no set is never sent in the clear; it may be for the port's own address.
- */
-static void find_sas(struct worker *w, const struct batch *in, struct batch *found)
-{
-	struct tuple_key key[WORKER_BURST];
-	uint32_t ref[WORKER_BURST];
-	struct batch strays;
-
-	strays.n = 0;
-	for (uint16_t i = 0; i < in->n; i++) {
-		uint8_t *ip = batch_ip(in->m[i]);
-		key[i] = key_of(ip, pkt(in->m[i]));
-		fetch_ends(ip, pkt(in->m[i]));
-	}
-	tuple_find_bulk(w->tuples, key, in->n, ref);
-	for (uint16_t i = 0; i < in->n; i++) {
-		const bool known = ref[i] != TUPLE_NONE;
-		pkt(in->m[i])->ref = known ? ref[i] : (uint32_t)BGF_DROP_NO_SET;
-		batch_add(known ? found : &strays, in->m[i]);
-	}
-	if (strays.n > 0)
-		classify_strays(w, PORT_CORE, &strays);
+	memcpy(key.ue, ip_destination(ip, p->ipv6), p->ipv6 ? 16 : 4);
+	return tuple_find(w->tuples, &key);
 }
 
 /* Rule 16 holds for both directions. */
@@ -82,28 +50,29 @@ static inline bool temporary_allows(const struct sa_shared *shared, const uint8_
 {
 	const uint8_t *data;
 
-	if ((__atomic_load_n(&shared->flags, __ATOMIC_ACQUIRE) & SA_TEMPORARY) == 0)
+	if (likely((__atomic_load_n(&shared->flags, __ATOMIC_ACQUIRE) & SA_TEMPORARY) == 0))
 		return true;
 	const uint32_t length = l4_data(l4, p->payload, p->proto, &data);
 	return sip_first(data, length) != SIP_REQUEST;
 }
 
-static inline enum bgf_drop check(const struct worker *w, const struct sa_hot *hot, const struct rte_mbuf *m,
-				  const struct pkt *p)
+/* `length`: of the ESP packet that it will be. */
+static __rte_always_inline enum bgf_drop check(const struct sa_hot *hot, const struct sa_out *sa,
+					       const struct rte_mbuf *m, const struct pkt *p,
+					       const uint8_t *l4, uint32_t length, uint32_t room)
 {
-	const uint32_t behind = esp_length(p->payload) - ESP_HEADER - p->payload;
-
-	if (!temporary_allows(&hot->shared, batch_ip(m) + p->l3_len, p))
+	if (!temporary_allows(&hot->shared, l4, p))
 		return BGF_DROP_TEMPORARY;
-	if (p->l3_len + esp_length(p->payload) > w->port[PORT_ACCESS]->mtu)
+	if (length > room)
 		return BGF_DROP_TOO_BIG;
-	if (rte_pktmbuf_headroom(m) < ESP_HEADER || rte_pktmbuf_tailroom(m) < behind)
+	if (rte_pktmbuf_headroom(m) < ESP_HEADER ||
+	    rte_pktmbuf_tailroom(m) < length - ESP_HEADER - p->payload)
 		return BGF_DROP_HEADROOM;
 	/* Nothing after the last number (RFC 4303 3.3.3). */
-	return hot->out[p->ref & 1].last == UINT32_MAX ? BGF_DROP_SEQ_EXHAUSTED : DROP_NONE;
+	return sa->last == UINT32_MAX ? BGF_DROP_SEQ_EXHAUSTED : DROP_NONE;
 }
 
-static void refuse(struct worker *w, struct rte_mbuf *m, enum bgf_drop reason)
+static __rte_noinline void refuse(struct worker *w, struct rte_mbuf *m, enum bgf_drop reason)
 {
 	const struct pkt *p = pkt(m);
 
@@ -115,7 +84,7 @@ static void refuse(struct worker *w, struct rte_mbuf *m, enum bgf_drop reason)
 }
 
 /* The sequence number is in the store before its packet can leave, so that no crash sends one twice. */
-static uint32_t take_sequence(struct sa_out *sa)
+static inline uint32_t take_sequence(struct sa_out *sa)
 {
 	const uint32_t seq = sa->last + 1;
 	__atomic_store_n(&sa->last, seq, __ATOMIC_RELEASE);
@@ -123,68 +92,109 @@ static uint32_t take_sequence(struct sa_out *sa)
 }
 
 /* Puts ESP on in place, all but the ICV: the IP header moves down, away from the payload. */
-static inline void wrap(struct outbound *b, struct rte_mbuf *m, struct pkt *p, struct sa_hot *hot)
+static __rte_always_inline void wrap(struct outbound *b, struct rte_mbuf *m, struct pkt *p,
+				     struct sa_hot *hot, struct sa_out *sa, uint32_t length, bool ipv6)
 {
-	struct sa_out *sa = &hot->out[p->ref & 1];
-	uint8_t *ip = batch_ip(m) - ESP_HEADER;
-	uint8_t *esp = ip + p->l3_len, *end = esp + ESP_HEADER + p->payload;
-	const uint32_t trailer = esp_write_trailer(end, p->payload, p->proto);
+	const uint32_t l3_len = ipv6 ? IPV6_HEADER : IPV4_HEADER;
+	uint8_t *ip = batch_ip(m) - ESP_HEADER, *esp = ip + l3_len;
 
-	ip_move(ip, ip + ESP_HEADER, p->ipv6);
-	m->data_off -= ESP_HEADER;
-	m->data_len = (uint16_t)(m->data_len + ESP_HEADER + trailer + ESP_ICV);
-	m->pkt_len = m->data_len;
+	esp_write_trailer(esp + ESP_HEADER + p->payload, p->payload, p->proto);
+	ip_move(ip, ip + ESP_HEADER, ipv6);
+	ip_rewrite(ip, ipv6, (uint16_t)length, IP_ESP);
 	p->seq = take_sequence(sa);
 	esp_write_header(esp, sa->spi, p->seq);
-	const uint16_t n = b->n++;
-	b->m[n] = m;
-	b->job[n] = (struct crypto_job){
+	sa->packets++;
+	sa->octets += l3_len + length;
+	b->job[b->out->n - b->first] = (struct crypto_job){
 		.data = esp,
 		.key = &hot->shared,
-		.icv = end + trailer,
-		.length = ESP_HEADER + p->payload + trailer,
+		.icv = esp + length - ESP_ICV,
+		.length = length - ESP_ICV,
 	};
-	p->payload = (uint16_t)esp_length(p->payload);
+	batch_add(b->out, m);
+	m->data_off -= ESP_HEADER;
+	m->data_len = (uint16_t)(ETH_HEADER + l3_len + length);
+	m->pkt_len = m->data_len;
+	p->payload = (uint16_t)length;
 	p->proto = IP_ESP;
 	p->secured = 1;
-	ip_rewrite(ip, p->ipv6, p->payload, IP_ESP);
-	sa->packets++;
-	sa->octets += p->l3_len + p->payload;
 }
 
-static void wrap_all(struct worker *w, const struct batch *found, struct outbound *b)
+/* One packet: into ESP, or away. `ipv6` is a constant, so that either family has code without questions. */
+static __rte_always_inline void secure(struct worker *w, struct outbound *b, struct rte_mbuf *m,
+				       struct pkt *p, bool ipv6)
 {
-	for (uint16_t i = 0; i < found->n; i++) {
-		struct rte_mbuf *m = found->m[i];
-		struct pkt *p = pkt(m);
-		struct sa_hot *hot = &w->hot[p->ref >> 1];
-		if (w->count > 1 && hot->shared.owner != w->id) {
-			handoff_owner(w, m, hot->shared.owner);
-			continue;
-		}
-		const enum bgf_drop reason = check(w, hot, m, p);
-		if (reason != DROP_NONE)
-			refuse(w, m, reason);
+	const uint32_t l3_len = ipv6 ? IPV6_HEADER : IPV4_HEADER;
+	const uint8_t *ip = batch_ip(m), *l4 = ip + l3_len;
+
+	if (unlikely(p->ref == TUPLE_NONE ||
+		     !carries(&w->hot[p->ref >> 1], &w->hot[p->ref >> 1].out[p->ref & 1], ip, l4, p, ipv6)))
+		p->ref = find(w, ip, p);
+	if (unlikely(p->ref == TUPLE_NONE)) {
+		p->ref = BGF_DROP_NO_SET;
+		batch_add(&b->strays, m);
+		return;
+	}
+	struct sa_hot *hot = &w->hot[p->ref >> 1];
+	struct sa_out *sa = &hot->out[p->ref & 1];
+	if (w->count > 1 && hot->shared.owner != w->id) {
+		handoff_owner(w, m, hot->shared.owner);
+		return;
+	}
+	const uint32_t length = esp_length(p->payload);
+	const enum bgf_drop reason = check(hot, sa, m, p, l4, length, b->mtu - l3_len);
+	if (likely(reason == DROP_NONE))
+		wrap(b, m, p, hot, sa, length, ipv6);
+	else
+		refuse(w, m, reason);
+}
+
+static void secure_all(struct worker *w, const struct batch *in, struct outbound *b)
+{
+	for (uint16_t i = in->n > ESP_OUT_LEAD ? in->n - ESP_OUT_LEAD : 0; i < in->n; i++)
+		esp_out_lead(w, in->m[i]);
+	for (uint16_t i = 0; i < in->n; i++) {
+		struct pkt *p = pkt(in->m[i]);
+		if (p->ipv6)
+			secure(w, b, in->m[i], p, true);
 		else
-			wrap(b, m, p, hot);
+			secure(w, b, in->m[i], p, false);
+	}
+	/* What has no set is never sent in the clear; it may be for the port's own address. */
+	if (b->strays.n > 0)
+		classify_strays(w, PORT_CORE, &b->strays);
+}
+
+/* Takes what has no ICV out of what is ready. */
+static __rte_noinline void drop_undone(struct worker *w, struct outbound *b, uint64_t done)
+{
+	const uint16_t n = b->out->n;
+
+	b->out->n = b->first;
+	for (uint16_t i = b->first; i < n; i++, done >>= 1) {
+		struct rte_mbuf *m = b->out->m[i];
+		if ((done & 1) != 0)
+			batch_add(b->out, m);
+		else
+			drop_of_set(w, m, BGF_DROP_CRYPTO, pkt(m)->ref >> 1);
 	}
 }
 
 void esp_out(struct worker *w, const struct batch *in, struct batch *out)
 {
-	struct batch found;
 	struct outbound b;
 
 	if (in->n == 0)
 		return;
-	found.n = b.n = 0;
-	find_sas(w, in, &found);
-	wrap_all(w, &found, &b);
-	const uint64_t done = crypto_burst(w->crypto, b.job, b.n);
-	for (uint16_t i = 0; i < b.n; i++) {
-		if ((done >> i & 1) != 0)
-			batch_add(out, b.m[i]);
-		else
-			drop_of_set(w, b.m[i], BGF_DROP_CRYPTO, pkt(b.m[i])->ref >> 1);
-	}
+	b.out = out;
+	b.first = out->n;
+	b.strays.n = 0;
+	b.mtu = w->port[PORT_ACCESS]->mtu;
+	secure_all(w, in, &b);
+	const uint16_t n = out->n - b.first;
+	if (n == 0)
+		return;
+	const uint64_t done = crypto_burst(w->crypto, b.job, n);
+	if (unlikely(done != UINT64_MAX >> (CRYPTO_BURST - n)))
+		drop_undone(w, &b, done);
 }

@@ -5,6 +5,7 @@
 #include <rte_ring.h>
 #include <unistd.h>
 
+#include "batch.h"
 #include "drop.h"
 #include "pkt.h"
 
@@ -67,7 +68,7 @@ void handoff_too_big(struct worker *w, struct rte_mbuf *m, uint16_t mtu)
 	struct pkt *p = pkt(m);
 
 	p->mtu = mtu;
-	if (p->dont_fragment)
+	if (ip_dont_fragment(batch_ip(m), p->ipv6))
 		handoff_dropped(w, m, BGF_DROP_TOO_BIG, EXCEPTION_TOO_BIG);
 	else
 		drop(w, m, BGF_DROP_TOO_BIG);

@@ -51,6 +51,17 @@ enum ip_scope ip_scope_doubtful(const uint8_t *address, bool ipv6)
 	return ipv6 ? scope_ipv6(address) : scope_ipv4(address);
 }
 
+enum bgf_drop ip_parse_ipv4_unusual(const uint8_t *h, uint32_t available, struct ip_packet *ret)
+{
+	const uint32_t header = (h[0] & 15) * 4u;
+
+	*ret = (struct ip_packet){.defect = DROP_NONE};
+	if (h[0] >> 4 != 4 || header < IPV4_HEADER)
+		return BGF_DROP_IP_HEADER;
+	/* the length comes before: of options, too, no octet is read that is not there */
+	return ip_parse_ipv4_of(h, header, available, ret);
+}
+
 bool l4_checksum_good(const struct ip_packet *ip, const uint8_t *l4)
 {
 	const uint16_t length = ip->proto == IP_UDP ? ip_load16(l4 + 4) : ip->payload;

@@ -48,7 +48,6 @@ struct ip_packet {
 	uint8_t proto;
 	uint8_t ttl;
 	bool ipv6;
-	bool dont_fragment; /* IPv4 DF, or IPv6 */
 	/* Options, an extension header or a fragment: judged only after the addresses. DROP_NONE: none. */
 	enum bgf_drop defect;
 };
@@ -85,24 +84,23 @@ IP_INLINE bool ip_checksum_good(const uint8_t *h, uint32_t header)
 	uint64_t sum = (uint64_t)ip_load32_raw(h) + ip_load32_raw(h + 4) + ip_load32_raw(h + 8) +
 		       ip_load32_raw(h + 12) + ip_load32_raw(h + 16);
 
-	for (uint32_t i = IPV4_HEADER; __builtin_expect(i < header, 0); i += 4)
+	for (uint32_t i = IPV4_HEADER; i < header; i += 4)
 		sum += ip_load32_raw(h + i);
 	return sum % 0xffff == 0;
 }
 
-IP_INLINE enum bgf_drop ip_parse_ipv4(const uint8_t *h, uint32_t available, struct ip_packet *ret)
+/* ip_parse_ipv4 for a header of which the first octet is read. */
+IP_INLINE enum bgf_drop ip_parse_ipv4_of(const uint8_t *h, uint32_t header, uint32_t available,
+					 struct ip_packet *ret)
 {
-	if (available < IPV4_HEADER)
-		return BGF_DROP_TRUNCATED;
-	const uint32_t header = (h[0] & 15) * 4u, total = ip_load16(h + 2);
-	if (h[0] >> 4 != 4 || header < IPV4_HEADER || total < header)
+	const uint32_t total = ip_load16(h + 2);
+
+	if (total < header)
 		return BGF_DROP_IP_HEADER;
 	if (total > available)
 		return BGF_DROP_TRUNCATED;
 	if (!ip_checksum_good(h, header))
 		return BGF_DROP_IP_HEADER;
-
-	const uint16_t fragment = ip_load16(h + 6);
 	*ret = (struct ip_packet){
 		.src = h + 12,
 		.dst = h + 16,
@@ -110,12 +108,29 @@ IP_INLINE enum bgf_drop ip_parse_ipv4(const uint8_t *h, uint32_t available, stru
 		.l3_len = (uint8_t)header,
 		.proto = h[9],
 		.ttl = h[8],
-		.dont_fragment = fragment & 0x4000,
-		.defect = header > IPV4_HEADER ? BGF_DROP_IP_OPTIONS
-			  : fragment & 0x3fff  ? BGF_DROP_FRAGMENT /* more fragments, or an offset */
-					       : DROP_NONE,
+		.defect = DROP_NONE,
 	};
+	if (header > IPV4_HEADER)
+		ret->defect = BGF_DROP_IP_OPTIONS;
+	else if ((ip_load16(h + 6) & 0x3fff) != 0) /* more fragments, or an offset */
+		ret->defect = BGF_DROP_FRAGMENT;
 	return DROP_NONE;
+}
+
+/* ip_parse_ipv4 for what is no header without options. */
+enum bgf_drop ip_parse_ipv4_unusual(const uint8_t *h, uint32_t available, struct ip_packet *ret);
+
+IP_INLINE enum bgf_drop ip_parse_ipv4(const uint8_t *h, uint32_t available, struct ip_packet *ret)
+{
+	if (available < IPV4_HEADER)
+		return BGF_DROP_TRUNCATED;
+	if (__builtin_expect(h[0] != (4 << 4 | IPV4_HEADER / 4), 0)) {
+		struct ip_packet unusual; /* whose address is known outside: ret's stay in registers */
+		const enum bgf_drop fault = ip_parse_ipv4_unusual(h, available, &unusual);
+		*ret = unusual;
+		return fault;
+	}
+	return ip_parse_ipv4_of(h, IPV4_HEADER, available, ret);
 }
 
 /* What a next header says against forwarding: IANA's list of IPv6 extension headers, but ESP; AH is what its
@@ -153,7 +168,6 @@ IP_INLINE enum bgf_drop ip_parse_ipv6(const uint8_t *h, uint32_t available, stru
 		.proto = h[6],
 		.ttl = h[7],
 		.ipv6 = true,
-		.dont_fragment = true,
 		.defect = ip_extension_defect(h[6]),
 	};
 	return DROP_NONE;
@@ -175,6 +189,12 @@ IP_INLINE const uint8_t *ip_source(const uint8_t *header, bool ipv6)
 IP_INLINE const uint8_t *ip_destination(const uint8_t *header, bool ipv6)
 {
 	return header + (ipv6 ? 24 : 16);
+}
+
+/* Whether a packet may not be fragmented on its way. */
+IP_INLINE bool ip_dont_fragment(const uint8_t *header, bool ipv6)
+{
+	return ipv6 || (header[6] & 0x40) != 0;
 }
 
 /* Whether two addresses of a family are equal: two compares of constant length, neither a call. */

@@ -14,19 +14,18 @@
 #include <stdint.h>
 
 struct pkt {
-	uint32_t ref;	       /* esp_in: the SPI (host order); esp_out: tuple reference */
-	uint16_t served;       /* index of the served address */
-	uint16_t payload;      /* octets from the end of the IP header to the end of the IP packet */
-	uint8_t l3_len;	       /* octets of the IP header */
-	uint8_t proto;	       /* IP protocol of the payload */
-	uint8_t ipv6;	       /* 0 or 1 */
-	uint8_t side;	       /* enum port_side it came from */
-	uint8_t exception;     /* enum exception_kind */
-	uint8_t out_side;      /* enum port_side it leaves on; for EXCEPTION_NEIGHBOUR */
-	uint16_t mtu;	       /* EXCEPTION_TOO_BIG: the largest IP packet that would have fitted */
-	uint32_t seq;	       /* ESP sequence number, host order */
-	uint8_t secured;       /* 1: came out of an SA, or went into one */
-	uint8_t dont_fragment; /* IPv4 DF, or IPv6 */
+	uint32_t ref;	   /* esp_in: the SPI (host order); esp_out: the tuple's bucket, then its reference */
+	uint16_t served;   /* index of the served address */
+	uint16_t payload;  /* octets from the end of the IP header to the end of the IP packet */
+	uint8_t l3_len;	   /* octets of the IP header */
+	uint8_t proto;	   /* IP protocol of the payload */
+	uint8_t ipv6;	   /* 0 or 1 */
+	uint8_t side;	   /* enum port_side it came from */
+	uint8_t exception; /* enum exception_kind */
+	uint8_t out_side;  /* enum port_side it leaves on; for EXCEPTION_NEIGHBOUR */
+	uint16_t mtu;	   /* EXCEPTION_TOO_BIG: the largest IP packet that would have fitted */
+	uint32_t seq;	   /* ESP sequence number, host order; esp_out: the tuple's tag before */
+	uint8_t secured;   /* 1: came out of an SA, or went into one */
 };
 
 /* Where it lies: the end of the room for dynamic fields, which drivers take from the front. A constant, so

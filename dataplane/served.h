@@ -6,6 +6,7 @@
 #ifndef BGF_DP_SERVED_H
 #define BGF_DP_SERVED_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -56,13 +57,18 @@ static inline uint16_t served_find(const struct served_table *t, const uint8_t *
 	return SERVED_NONE;
 }
 
-/* Whether port (network order) is one of the unprotected SIP ports. Any worker. */
+/* Whether port (network order) is one of the unprotected SIP ports. Any worker. All four are compared at
+ * once: a lane of the word is 0 where the port is that one, and whether a word has such a lane is one
+ * expression. */
 static inline bool served_unprotected(const struct served_address *a, uint16_t port)
 {
-	bool hit = false;
-	for (int i = 0; i < SERVED_PORTS; i++)
-		hit |= a->unprotected[i] == port;
-	return hit && port != 0;
+	const uint64_t ones = UINT64_C(0x0001000100010001);
+	uint64_t lanes;
+
+	static_assert(sizeof(a->unprotected) == sizeof(lanes), "four ports, one word");
+	memcpy(&lanes, a->unprotected, sizeof(lanes));
+	lanes ^= ones * port;
+	return ((lanes - ones) & ~lanes & ones << 15) != 0 && port != 0;
 }
 
 #endif

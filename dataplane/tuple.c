@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A bucket is one cache line: eight short tags that one SSE2 instruction compares, eight references and the
- * overflow bucket that follows. Entries never move into another main bucket; a chain is kept dense, so that
+ * Entries never move into another main bucket; a chain is kept dense, so that
  * overflow buckets exist only behind full ones: a quarter of `capacity` of them is enough for the worst
  * distribution, and adding fails only when there are more than 2 * capacity entries.
  *
@@ -12,63 +11,20 @@
 #include "tuple.h"
 
 #include <assert.h>
-#include <emmintrin.h>
 #include <errno.h>
-#include <stdalign.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include <rte_branch_prediction.h>
 #include <rte_malloc.h>
-#include <rte_prefetch.h>
 
-enum { BUCKET_ENTRIES = 8 };
-
-struct bucket {
-	alignas(64) uint16_t tag[BUCKET_ENTRIES]; /* 0: empty */
-	uint32_t ref[BUCKET_ENTRIES];
-	uint32_t next; /* bucket, 0: none (bucket 0 is always a main one) */
-	uint32_t spare[3];
-};
-static_assert(sizeof(struct bucket) == 64, "one line");
-
-struct tuple_table {
-	const struct sa_hot *hot;
-	uint64_t secret[3]; /* no one can choose addresses and ports that share a bucket */
-	uint32_t mains;
-	uint32_t version;      /* steps when an entry moved or an overflow bucket left its chain */
-	uint32_t free_buckets; /* of the overflow buckets, linked by next */
-	struct bucket *bucket; /* mains, then overflow buckets */
-};
-
-/* Both halves of a 128-bit product, folded. */
-static inline uint64_t fold(uint64_t a, uint64_t b)
+static struct tuple_place place_of(const struct tuple_table *t, const struct tuple_key *key)
 {
-	unsigned __int128 product = (unsigned __int128)a * b;
+	struct tuple_words words;
 
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static inline uint64_t hash(const struct tuple_table *t, const struct tuple_key *key)
-{
-	uint64_t word[3];
-
-	static_assert(sizeof(*key) == sizeof(word), "all of the key, no padding");
-	memcpy(word, key, sizeof(word));
-	return fold(fold(word[0] ^ t->secret[0], word[1] ^ t->secret[1]) ^ word[2], t->secret[2]);
-}
-
-static inline uint32_t hash_bucket(const struct tuple_table *t, uint64_t h)
-{
-	return (uint32_t)((h & UINT32_MAX) * t->mains >> 32);
-}
-
-static inline uint16_t hash_tag(uint64_t h)
-{
-	uint16_t tag = (uint16_t)(h >> 48);
-
-	return tag != 0 ? tag : 1;
+	memcpy(&words, key, sizeof(words));
+	return tuple_place(t, words);
 }
 
 /* Whether the SA of a reference has this key. */
@@ -82,27 +38,12 @@ static inline bool is_of(const struct tuple_table *t, uint32_t ref, const struct
 	       memcmp(hot->shared.ue, key->ue, sizeof(key->ue)) == 0;
 }
 
-/* A bit pair for each entry of the bucket with this tag. */
-static inline unsigned matches(const struct bucket *b, uint16_t tag)
-{
-	__m128i tags = _mm_load_si128((const __m128i *)(const void *)b->tag);
-
-	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag)));
-}
-
-/* The reference of entry i, read after its tag. */
-static inline uint32_t ref_at(const struct bucket *b, unsigned i)
-{
-	__atomic_signal_fence(__ATOMIC_ACQUIRE); /* x86 keeps loads in order; the compiler must too */
-	return __atomic_load_n(&b->ref[i], __ATOMIC_ACQUIRE);
-}
-
-static uint32_t chain_find(const struct tuple_table *t, const struct bucket *b, uint16_t tag,
+static uint32_t chain_find(const struct tuple_table *t, const struct tuple_bucket *b, uint16_t tag,
 			   const struct tuple_key *key)
 {
 	for (;;) {
-		for (unsigned m = matches(b, tag); m != 0; m &= m - 1, m &= m - 1) {
-			uint32_t ref = ref_at(b, (unsigned)__builtin_ctz(m) / 2);
+		for (unsigned m = tuple_matches(b, tag); m != 0; m &= m - 1, m &= m - 1) {
+			uint32_t ref = tuple_ref_at(b, (unsigned)__builtin_ctz(m) / 2);
 			if (is_of(t, ref, key))
 				return ref;
 		}
@@ -113,46 +54,19 @@ static uint32_t chain_find(const struct tuple_table *t, const struct bucket *b, 
 	}
 }
 
-static uint32_t find_hashed(const struct tuple_table *t, uint64_t h, const struct tuple_key *key)
+uint32_t tuple_find(const struct tuple_table *t, const struct tuple_key *key)
 {
+	const struct tuple_place at = place_of(t, key);
+
 	for (;;) {
 		uint32_t version = __atomic_load_n(&t->version, __ATOMIC_ACQUIRE);
-		uint32_t ref = chain_find(t, &t->bucket[hash_bucket(t, h)], hash_tag(h), key);
+		uint32_t ref = chain_find(t, &t->bucket[at.bucket], at.tag, key);
 		if (ref != TUPLE_NONE)
 			return ref;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (likely(version == __atomic_load_n(&t->version, __ATOMIC_RELAXED)))
 			return TUPLE_NONE;
 	}
-}
-
-uint32_t tuple_find(const struct tuple_table *t, const struct tuple_key *key)
-{
-	return find_hashed(t, hash(t, key), key);
-}
-
-void tuple_find_bulk(const struct tuple_table *t, const struct tuple_key *keys, uint16_t n, uint32_t *ret_ref)
-{
-	uint64_t h[TUPLE_BURST];
-
-	for (uint16_t i = 0; i < n; i++) {
-		h[i] = hash(t, &keys[i]);
-		rte_prefetch0(&t->bucket[hash_bucket(t, h[i])]);
-	}
-	/* the first entry with the tag is nearly always the one: fetch its lines */
-	for (uint16_t i = 0; i < n; i++) {
-		const struct bucket *b = &t->bucket[hash_bucket(t, h[i])];
-		unsigned m = matches(b, hash_tag(h[i]));
-		ret_ref[i] = TUPLE_NONE;
-		if (m == 0)
-			continue;
-		ret_ref[i] = ref_at(b, (unsigned)__builtin_ctz(m) / 2);
-		rte_prefetch0(&t->hot[ret_ref[i] >> 1].shared);
-		rte_prefetch0(&t->hot[ret_ref[i] >> 1].out[ret_ref[i] & 1]);
-	}
-	for (uint16_t i = 0; i < n; i++)
-		if (unlikely(ret_ref[i] == TUPLE_NONE || !is_of(t, ret_ref[i], &keys[i])))
-			ret_ref[i] = find_hashed(t, h[i], &keys[i]);
 }
 
 struct tuple_table *tuple_table_new(const struct sa_hot *hot, uint32_t capacity, int socket)
@@ -165,8 +79,8 @@ struct tuple_table *tuple_table_new(const struct sa_hot *hot, uint32_t capacity,
 		return NULL;
 	t->hot = hot;
 	t->mains = mains;
-	t->bucket = rte_zmalloc_socket("tuple buckets", ((size_t)mains + overflow) * sizeof(struct bucket),
-				       64, socket);
+	t->bucket = rte_zmalloc_socket("tuple buckets",
+				       ((size_t)mains + overflow) * sizeof(struct tuple_bucket), 64, socket);
 	if (t->bucket == NULL || getrandom(t->secret, sizeof(t->secret), 0) != (ssize_t)sizeof(t->secret)) {
 		tuple_table_free(t);
 		return NULL;
@@ -187,19 +101,19 @@ void tuple_table_free(struct tuple_table *t)
 }
 
 /* An entry as the writer finds it. */
-struct place {
-	struct bucket *bucket;
+struct spot {
+	struct tuple_bucket *bucket;
 	unsigned entry;
 };
 
-static bool locate(const struct tuple_table *t, const struct tuple_key *key, struct place *ret_place)
+static bool locate(const struct tuple_table *t, const struct tuple_key *key, struct spot *ret_spot)
 {
-	uint64_t h = hash(t, key);
+	const struct tuple_place place = place_of(t, key);
 
-	for (struct bucket *b = &t->bucket[hash_bucket(t, h)];; b = &t->bucket[b->next]) {
-		for (unsigned i = 0; i < BUCKET_ENTRIES; i++)
-			if (b->tag[i] == hash_tag(h) && is_of(t, b->ref[i], key)) {
-				*ret_place = (struct place){b, i};
+	for (struct tuple_bucket *b = &t->bucket[place.bucket];; b = &t->bucket[b->next]) {
+		for (unsigned i = 0; i < TUPLE_ENTRIES; i++)
+			if (b->tag[i] == place.tag && is_of(t, b->ref[i], key)) {
+				*ret_spot = (struct spot){b, i};
 				return true;
 			}
 		if (b->next == 0)
@@ -212,7 +126,7 @@ static void version_step(struct tuple_table *t)
 	__atomic_store_n(&t->version, t->version + 1, __ATOMIC_RELEASE);
 }
 
-static void put(struct bucket *b, unsigned entry, uint16_t tag, uint32_t ref)
+static void put(struct tuple_bucket *b, unsigned entry, uint16_t tag, uint32_t ref)
 {
 	__atomic_store_n(&b->ref[entry], ref, __ATOMIC_RELAXED);
 	__atomic_store_n(&b->tag[entry], tag, __ATOMIC_RELEASE);
@@ -220,15 +134,15 @@ static void put(struct bucket *b, unsigned entry, uint16_t tag, uint32_t ref)
 
 int tuple_add(struct tuple_table *t, const struct tuple_key *key, uint32_t ref)
 {
-	uint64_t h = hash(t, key);
-	struct bucket *b = &t->bucket[hash_bucket(t, h)];
+	const struct tuple_place place = place_of(t, key);
+	struct tuple_bucket *b = &t->bucket[place.bucket];
 
 	if (tuple_find(t, key) != TUPLE_NONE)
 		return -EEXIST;
 	for (;; b = &t->bucket[b->next]) {
-		for (unsigned i = 0; i < BUCKET_ENTRIES; i++)
+		for (unsigned i = 0; i < TUPLE_ENTRIES; i++)
 			if (b->tag[i] == 0) {
-				put(b, i, hash_tag(h), ref);
+				put(b, i, place.tag, ref);
 				return 0;
 			}
 		if (b->next == 0)
@@ -240,14 +154,14 @@ int tuple_add(struct tuple_table *t, const struct tuple_key *key, uint32_t ref)
 	t->free_buckets = t->bucket[fresh].next;
 	/* a reader that still walks where this bucket was before ends here and finds the version changed */
 	__atomic_store_n(&t->bucket[fresh].next, 0, __ATOMIC_RELEASE);
-	put(&t->bucket[fresh], 0, hash_tag(h), ref);
+	put(&t->bucket[fresh], 0, place.tag, ref);
 	__atomic_store_n(&b->next, fresh, __ATOMIC_RELEASE);
 	return 0;
 }
 
 int tuple_replace(struct tuple_table *t, const struct tuple_key *key, uint32_t ref)
 {
-	struct place at;
+	struct spot at;
 
 	if (!locate(t, key, &at))
 		return -ENOENT;
@@ -256,10 +170,10 @@ int tuple_replace(struct tuple_table *t, const struct tuple_key *key, uint32_t r
 }
 
 /* Fills the hole with the last entry of the chain, and gives back a bucket that this empties. */
-static void close_hole(struct tuple_table *t, struct bucket *main, struct place hole)
+static void close_hole(struct tuple_table *t, struct tuple_bucket *main, struct spot hole)
 {
-	struct bucket *before = NULL, *last = main;
-	unsigned entry = BUCKET_ENTRIES;
+	struct tuple_bucket *before = NULL, *last = main;
+	unsigned entry = TUPLE_ENTRIES;
 
 	while (last->next != 0) {
 		before = last;
@@ -278,7 +192,7 @@ static void close_hole(struct tuple_table *t, struct bucket *main, struct place 
 	} else {
 		__atomic_store_n(&hole.bucket->tag[hole.entry], 0, __ATOMIC_RELEASE);
 	}
-	for (unsigned i = 0; i < BUCKET_ENTRIES; i++)
+	for (unsigned i = 0; i < TUPLE_ENTRIES; i++)
 		if (last->tag[i] != 0)
 			return;
 	if (before == NULL)
@@ -292,10 +206,10 @@ static void close_hole(struct tuple_table *t, struct bucket *main, struct place 
 
 int tuple_remove(struct tuple_table *t, const struct tuple_key *key, uint32_t ref)
 {
-	struct place at;
+	struct spot at;
 
 	if (!locate(t, key, &at) || at.bucket->ref[at.entry] != ref)
 		return -ENOENT;
-	close_hole(t, &t->bucket[hash_bucket(t, hash(t, key))], at);
+	close_hole(t, &t->bucket[place_of(t, key).bucket], at);
 	return 0;
 }

@@ -8,13 +8,36 @@
 #ifndef BGF_DP_TUPLE_H
 #define BGF_DP_TUPLE_H
 
+#include <assert.h>
+#include <emmintrin.h>
+#include <stdalign.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "sa.h"
 
-struct tuple_table;
+enum { TUPLE_NONE = UINT32_MAX, TUPLE_ENTRIES = 8 };
 
-enum { TUPLE_NONE = UINT32_MAX, TUPLE_BURST = 64 };
+/* One line: eight short tags that one SSE2 instruction compares, eight references, the bucket that follows.
+ */
+struct tuple_bucket {
+	alignas(64) uint16_t tag[TUPLE_ENTRIES]; /* 0: empty */
+	uint32_t ref[TUPLE_ENTRIES];
+	uint32_t next; /* bucket, 0: none (bucket 0 is always a main one) */
+	uint32_t spare[3];
+};
+static_assert(sizeof(struct tuple_bucket) == SA_LINE, "one line");
+
+/* Laid open for the steps of the look-up that are inline; the fields are tuple.c's alone. */
+struct tuple_table {
+	const struct sa_hot *hot;
+	uint64_t secret[3]; /* no one can choose addresses and ports that share a bucket */
+	uint32_t mains;
+	struct tuple_bucket *bucket; /* mains, then overflow buckets */
+	/* a line of its own: what the main lcore writes would take the above from the workers */
+	alignas(64) uint32_t version; /* steps when an entry moved or an overflow bucket left its chain */
+	uint32_t free_buckets;	      /* of the overflow buckets, linked by next */
+};
 
 struct tuple_key {
 	uint8_t ue[16];	     /* as bgf_addr.octet: IPv4 in the first four, rest zero */
@@ -43,9 +66,73 @@ int tuple_remove(struct tuple_table *t, const struct tuple_key *key, uint32_t re
 /* The ref of a key, or TUPLE_NONE. */
 uint32_t tuple_find(const struct tuple_table *t, const struct tuple_key *key);
 
-/* n up to TUPLE_BURST keys at once, with prefetch: ret_ref[i] is the reference or TUPLE_NONE; the hot lines
- * of what was found (shared, and the out line) are in the cache or on their way. Any worker. */
-void tuple_find_bulk(const struct tuple_table *t, const struct tuple_key *keys, uint16_t n,
-		     uint32_t *ret_ref);
+/* ---- the same in steps, inline: a line is asked for in one and read in the next, and in between the caller
+ * does other work, so that a burst waits for none of its three lines a packet. Any worker. ---- */
+
+/* A key as words: what was written in smaller pieces just before would have to reach the cache first. */
+struct tuple_words {
+	uint64_t word[3];
+};
+static_assert(sizeof(struct tuple_words) == sizeof(struct tuple_key), "all of the key, no padding");
+
+/* Where a key is, if it is in the table. */
+struct tuple_place {
+	uint32_t bucket;
+	uint16_t tag;
+};
+
+/* Both halves of a 128-bit product, folded. */
+static inline uint64_t tuple_fold(uint64_t a, uint64_t b)
+{
+	const unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline struct tuple_place tuple_place(const struct tuple_table *t, struct tuple_words key)
+{
+	const uint64_t *word = key.word, *secret = t->secret;
+	const uint64_t h =
+		tuple_fold(tuple_fold(word[0] ^ secret[0], word[1] ^ secret[1]) ^ word[2], secret[2]);
+	const uint16_t tag = (uint16_t)(h >> 48);
+
+	return (struct tuple_place){(uint32_t)((h & UINT32_MAX) * t->mains >> 32), tag != 0 ? tag : 1};
+}
+
+/* Step 1: the bucket of a place on its way into the cache. */
+static inline void tuple_fetch(const struct tuple_table *t, uint32_t bucket)
+{
+	__builtin_prefetch(&t->bucket[bucket]);
+}
+
+/* A bit pair for each entry of the bucket with this tag. */
+static inline unsigned tuple_matches(const struct tuple_bucket *b, uint16_t tag)
+{
+	const __m128i tags = _mm_load_si128((const __m128i *)(const void *)b->tag);
+
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag)));
+}
+
+/* The reference of entry i, read after its tag. */
+static inline uint32_t tuple_ref_at(const struct tuple_bucket *b, unsigned i)
+{
+	__atomic_signal_fence(__ATOMIC_ACQUIRE); /* x86 keeps loads in order; the compiler must too */
+	return __atomic_load_n(&b->ref[i], __ATOMIC_ACQUIRE);
+}
+
+/* Step 2: the first entry with the tag is nearly always the one. Its SA's lines are on their way into the
+ * cache; step 3, the caller's, compares them with the packet. TUPLE_NONE, or another SA: ask tuple_find. */
+static inline uint32_t tuple_candidate(const struct tuple_table *t, struct tuple_place at)
+{
+	const struct tuple_bucket *b = &t->bucket[at.bucket];
+	const unsigned match = tuple_matches(b, at.tag);
+
+	if (__builtin_expect(match == 0, 0))
+		return TUPLE_NONE;
+	const uint32_t ref = tuple_ref_at(b, (unsigned)__builtin_ctz(match) / 2);
+	__builtin_prefetch(&t->hot[ref >> 1].shared);
+	__builtin_prefetch(&t->hot[ref >> 1].out[ref & 1]);
+	return ref;
+}
 
 #endif

@@ -82,7 +82,10 @@ static uint16_t from_peers(struct worker *w)
 		return 0;
 	in[PORT_ACCESS].n = in[PORT_CORE].n = ready[PORT_ACCESS].n = ready[PORT_CORE].n = 0;
 	for (uint16_t i = 0; i < n; i++)
-		batch_add(&in[pkt(m[i])->side], m[i]);
+		if (pkt(m[i])->side == PORT_ACCESS)
+			esp_in_take(w, &in[PORT_ACCESS], m[i]);
+		else
+			esp_out_take(w, &in[PORT_CORE], m[i]);
 	esp_in(w, &in[PORT_ACCESS], &ready[PORT_ACCESS]);
 	esp_out(w, &in[PORT_CORE], &ready[PORT_CORE]);
 	forward(w, PORT_CORE, &ready[PORT_ACCESS]);

@@ -19,7 +19,7 @@
 
 #include "tuple.h"
 
-enum { SETS = 2000, REFS = 2 * SETS };
+enum { SETS = 2000, REFS = 2 * SETS, BURST = 64 };
 
 static struct sa_hot *hot;
 static struct tuple_table *table;
@@ -43,6 +43,26 @@ static struct tuple_key key_of(uint32_t ref)
 			      .ipv6 = n / 100 % 2};
 	k.ue[k.ipv6 ? 15 : 3] = (uint8_t)(n / 200);
 	return k;
+}
+
+/* The look-up as esp_out takes it: all of a burst's first steps, then the second ones, then the compare. */
+static void find_in_steps(const struct tuple_key *keys, uint32_t *ret_ref)
+{
+	struct tuple_place place[BURST];
+
+	for (uint32_t i = 0; i < BURST; i++) {
+		struct tuple_words words;
+		memcpy(&words, &keys[i], sizeof(words));
+		place[i] = tuple_place(table, words);
+		tuple_fetch(table, place[i].bucket);
+	}
+	for (uint32_t i = 0; i < BURST; i++)
+		ret_ref[i] = tuple_candidate(table, place[i]);
+	for (uint32_t i = 0; i < BURST; i++) {
+		const struct tuple_key has = key_of(ret_ref[i]);
+		if (ret_ref[i] == TUPLE_NONE || memcmp(&has, &keys[i], sizeof(has)) != 0)
+			ret_ref[i] = tuple_find(table, &keys[i]);
+	}
 }
 
 static int setup_small(void **state)
@@ -100,13 +120,13 @@ static void agrees_with_a_naive_model(void **state)
 			in[ref] = 0;
 		}
 	}
-	for (uint32_t from = 0; from + TUPLE_BURST <= REFS; from += TUPLE_BURST) {
-		struct tuple_key keys[TUPLE_BURST];
-		uint32_t found[TUPLE_BURST];
-		for (uint32_t i = 0; i < TUPLE_BURST; i++)
+	for (uint32_t from = 0; from + BURST <= REFS; from += BURST) {
+		struct tuple_key keys[BURST];
+		uint32_t found[BURST];
+		for (uint32_t i = 0; i < BURST; i++)
 			keys[i] = key_of(from + i);
-		tuple_find_bulk(table, keys, TUPLE_BURST, found);
-		for (uint32_t i = 0; i < TUPLE_BURST; i++)
+		find_in_steps(keys, found);
+		for (uint32_t i = 0; i < BURST; i++)
 			assert_int_equal(found[i], in[from + i] ? from + i : TUPLE_NONE);
 	}
 }
@@ -188,15 +208,15 @@ static void *read_steady(void *arg)
 	uint32_t at = 0;
 
 	while (!__atomic_load_n(&reader.stop, __ATOMIC_ACQUIRE)) {
-		struct tuple_key keys[TUPLE_BURST];
-		uint32_t found[TUPLE_BURST];
-		for (uint32_t i = 0; i < TUPLE_BURST; i++)
+		struct tuple_key keys[BURST];
+		uint32_t found[BURST];
+		for (uint32_t i = 0; i < BURST; i++)
 			keys[i] = key_of((at + 4 * i) % REFS);
-		tuple_find_bulk(table, keys, TUPLE_BURST, found);
-		for (uint32_t i = 0; i < TUPLE_BURST; i++)
+		find_in_steps(keys, found);
+		for (uint32_t i = 0; i < BURST; i++)
 			reader.wrong += found[i] != (at + 4 * i) % REFS;
-		__atomic_fetch_add(&reader.looked, TUPLE_BURST, __ATOMIC_RELAXED);
-		at = (at + 4 * TUPLE_BURST) % REFS;
+		__atomic_fetch_add(&reader.looked, BURST, __ATOMIC_RELAXED);
+		at = (at + 4 * BURST) % REFS;
 	}
 	return NULL;
 }
