@@ -45,6 +45,14 @@ static const char *meaning_of(const struct zb_event *e)
 		return bgf_removed_text(e->why);
 	case ZB_EVENT_EPOCH_LOST:
 		return "the gateway's store is a new one: every set is gone";
+	case ZB_EVENT_SEQUENCE_LOW:
+		return "an SA's sequence numbers run out: nothing is sent after the last";
+	case ZB_EVENT_ICV_FAILURES:
+		return "packets failed their integrity check";
+	case ZB_EVENT_REPLAYS:
+		return "packets were replays";
+	case ZB_EVENT_UNKNOWN_SPI:
+		return "ESP of a UE that has sets, with an SPI that no SA has";
 	case ZB_EVENT_GAP:
 		return "events were lost: look again with 'bgfctl show sets'";
 	}
@@ -53,6 +61,8 @@ static const char *meaning_of(const struct zb_event *e)
 
 static void print_json(const struct zb_event *e, const char *when)
 {
+	char address[BGF_ADDR_STRLEN];
+
 	json_open(NULL, '{');
 	json_string("time", when);
 	json_string("event", zb_event_name(e->kind));
@@ -65,8 +75,38 @@ static void print_json(const struct zb_event *e, const char *when)
 		json_string("registration_id", e->registration_id);
 		json_selectors(&e->selectors);
 	}
+	if (e->kind == ZB_EVENT_UNKNOWN_SPI) {
+		json_string("peer", e->peer);
+		json_string("ue", bgf_addr_text(&e->selectors.ue, address));
+		json_string("served", bgf_addr_text(&e->selectors.served, address));
+	}
+	if (e->spi != 0)
+		json_number("spi", e->spi);
+	if (e->sequence != 0)
+		json_number("sequence", e->sequence);
+	if (e->count != 0)
+		json_number("count", e->count);
 	json_close('}');
 	json_end();
+}
+
+/* Whom and what it is about. */
+static void print_subject(const struct zb_event *e)
+{
+	char ue[BGF_ADDR_STRLEN];
+
+	if (e->set_id != 0)
+		printf("  set %" PRIu64 "  %s%s%s  %s  of %s", e->set_id, e->subscriber,
+		       e->registration_id[0] != '\0' ? " #" : "", e->registration_id,
+		       bgf_addr_text(&e->selectors.ue, ue), e->peer);
+	else if (e->selectors.ue.family != 0)
+		printf("  %s  of %s", bgf_addr_text(&e->selectors.ue, ue), e->peer);
+	if (e->spi != 0)
+		printf("  SPI %" PRIu32, e->spi);
+	if (e->kind == ZB_EVENT_SEQUENCE_LOW)
+		printf("  %" PRIu64 " numbers left", UINT32_MAX - e->sequence);
+	if (e->count != 0)
+		printf("  %" PRIu64 " packets", e->count);
 }
 
 struct follower {
@@ -77,7 +117,7 @@ struct follower {
 static void on_event(const struct zb_event *e, void *arg)
 {
 	struct follower *f = arg;
-	char when[40], ue[BGF_ADDR_STRLEN];
+	char when[40];
 
 	if (f->left == 0)
 		return;
@@ -86,11 +126,8 @@ static void on_event(const struct zb_event *e, void *arg)
 		print_json(e, time_text(when));
 		return;
 	}
-	printf("%s  %-10s", time_text(when), zb_event_name(e->kind));
-	if (e->set_id != 0)
-		printf("  set %" PRIu64 "  %s%s%s  %s  of %s", e->set_id, e->subscriber,
-		       e->registration_id[0] != '\0' ? " #" : "", e->registration_id,
-		       bgf_addr_text(&e->selectors.ue, ue), e->peer);
+	printf("%s  %-12s", time_text(when), zb_event_name(e->kind));
+	print_subject(e);
 	printf("  %s\n", meaning_of(e));
 	fflush(stdout);
 }

@@ -242,18 +242,29 @@ static bool is_whole(const struct dpl_header *h)
 	return true;
 }
 
+/* What nobody asked for; what is not known is an event of a newer data plane. */
+static void take_event(struct dplink *l, const struct dpl_header *h)
+{
+	const struct dplink_handlers *to = &l->handlers;
+
+	if (h->type == DPL_FIRST_USED && h->length >= sizeof(struct dpl_set_id))
+		to->first_used(to->arg, ((const struct dpl_set_id *)h)->set_id);
+	else if (h->type == DPL_TROUBLE && h->length >= sizeof(struct dpl_trouble))
+		to->trouble(to->arg, (const struct dpl_trouble *)h);
+	else if (h->type == DPL_STRAY && h->length >= sizeof(struct dpl_stray))
+		to->stray(to->arg, (const struct dpl_stray *)h);
+}
+
 static int take_record(struct dplink *l, size_t length)
 {
 	const struct dpl_header *h = (const struct dpl_header *)l->record;
 
 	if (length < sizeof(*h) || h->length != length)
 		return -EPROTO;
-	if (h->type == DPL_FIRST_USED && length >= sizeof(struct dpl_set_id)) {
-		l->handlers.first_used(l->handlers.arg, ((const struct dpl_set_id *)h)->set_id);
+	if (!(h->type & DPL_ANSWER)) {
+		take_event(l, h);
 		return 0;
 	}
-	if (!(h->type & DPL_ANSWER))
-		return 0; /* an event of a newer data plane */
 	if (h->status == -EBUSY && !l->up) {
 		lose(l, "another bgf-control serves it"); /* said before our HELLO was read: it has no txn */
 		return 0;

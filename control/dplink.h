@@ -22,6 +22,8 @@ struct dplink_handlers {
 	void (*up)(void *arg, const struct dpl_hello_answer *hello);
 	void (*down)(void *arg); /* after all outstanding requests had their outcome */
 	void (*first_used)(void *arg, uint64_t set_id);
+	void (*trouble)(void *arg, const struct dpl_trouble *trouble);
+	void (*stray)(void *arg, const struct dpl_stray *stray);
 	void *arg;
 };
 

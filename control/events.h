@@ -9,6 +9,13 @@
 
 /* EXPIRED, FIRST_USED, SUPERSEDED or REMOVED (then `why` is an enum bgf_removed). */
 void events_set(struct control *c, unsigned kind, const struct sa_set *set, unsigned why);
+/* SEQUENCE_LOW: the SA with this SPI has used `sequence`. */
+void events_sequence_low(struct control *c, const struct sa_set *set, uint32_t spi, uint64_t sequence);
+/* ICV_FAILURES or REPLAYS: so many packets. */
+void events_bad_packets(struct control *c, unsigned kind, const struct sa_set *set, uint64_t count);
+/* UNKNOWN_SPI: so many packets from a UE address of which `owner` has sets. */
+void events_unknown_spi(struct control *c, const struct peer *owner, const struct dpl_stray *stray,
+			uint64_t count);
 /* EPOCH_LOST: the store is another one. To all that subscribed. */
 void events_epoch_lost(struct control *c);
 /* GAP: what became of sets was not told. To all that subscribed. */

@@ -19,6 +19,7 @@
 #include "control/session.h"
 #include "control/sets.h"
 #include "control/sync.h"
+#include "control/trouble.h"
 
 enum { EXIT_CONFIG = 2, TICK_MS = 500, READY_MS = 500, LARGE_BUFFER = 32 << 10 };
 
@@ -148,8 +149,12 @@ static int serve(const struct bgf_config *config)
 {
 	static struct control control; /* large: the memory of releases */
 	struct control *c = &control;
-	struct dplink_handlers handlers = {
-		.up = sync_up, .down = sync_down, .first_used = sync_first_used, .arg = c};
+	struct dplink_handlers handlers = {.up = sync_up,
+					   .down = sync_down,
+					   .first_used = sync_first_used,
+					   .trouble = trouble_of_set,
+					   .stray = trouble_of_stray,
+					   .arg = c};
 	struct listener *listener = NULL;
 	int error = harden_process();
 

@@ -23,14 +23,16 @@ struct sa_set {
 	uint64_t expires; /* CLOCK_BOOTTIME, ns */
 	uint8_t state;	  /* enum bgf_set_state */
 	uint8_t first_used;
-	uint8_t doomed;	   /* enum bgf_removed: ends as soon as the data plane has answered its ADD; 0: no */
-	uint8_t ended;	   /* enum zb_event_kind that is told once the data plane has removed it */
-	struct op *ender;  /* the RELEASE that waits for its end; or NULL */
-	bool removing;	   /* the data plane was told to remove it and has not answered */
-	bool seen;	   /* by the resynchronisation that runs */
-	uint32_t slot;	   /* its place in sa_table.slot: the order of QUERY */
-	uint32_t heap;	   /* its place among the timers + 1; 0: no timer */
-	struct peer *peer; /* a reference is held */
+	uint8_t doomed;	  /* enum bgf_removed: ends as soon as the data plane has answered its ADD; 0: no */
+	uint8_t ended;	  /* enum zb_event_kind that is told once the data plane has removed it */
+	struct op *ender; /* the RELEASE that waits for its end; or NULL */
+	bool removing;	  /* the data plane was told to remove it and has not answered */
+	bool seen;	  /* by the resynchronisation that runs */
+	uint64_t stray_told; /* when an SPI was told that its UE sent and no SA has, CLOCK_BOOTTIME, ns */
+	uint64_t strays;     /* such packets since then */
+	uint32_t slot;	     /* its place in sa_table.slot: the order of QUERY */
+	uint32_t heap;	     /* its place among the timers + 1; 0: no timer */
+	struct peer *peer;   /* a reference is held */
 	TAILQ_ENTRY(sa_set) of_peer;
 	SLIST_ENTRY(sa_set) spare;
 	STAILQ_HEAD(, op) waiting; /* requests that can only be judged when ADD or REMOVE is answered */

@@ -236,12 +236,25 @@ void ctl_run(struct ctl *c)
 	ctl_link_watch(&c->link, sets_ready(c->sets));
 }
 
+uint32_t ctl_client(const struct ctl *c)
+{
+	return ctl_link_open(&c->link) && c->greeted == c->link.serial ? c->greeted : 0;
+}
+
+bool ctl_tell(struct ctl *c, const struct dpl_header *event)
+{
+	if (ctl_client(c) == 0 || ctl_link_congested(&c->link))
+		return false;
+	ctl_link_send(&c->link, event);
+	return true;
+}
+
 void ctl_first_used(struct ctl *c, uint64_t set_id)
 {
 	struct dpl_set_id event = {.header = {.type = DPL_FIRST_USED, .length = sizeof(event)},
 				   .set_id = set_id};
 
-	if (ctl_link_open(&c->link) && c->greeted == c->link.serial)
+	if (ctl_client(c) != 0)
 		ctl_link_send(&c->link, &event.header);
 }
 

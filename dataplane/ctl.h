@@ -6,6 +6,7 @@
 #ifndef BGF_DP_CTL_H
 #define BGF_DP_CTL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,11 @@ void ctl_run(struct ctl *c);
 
 /* For sets_args.done, with the ctl as context. */
 void ctl_done(void *ctl, const struct sets_ticket *ticket, const struct dpl_set_state *set);
+
+/* Whom ctl_tell would tell: another number with each client; 0: nobody, for now. */
+uint32_t ctl_client(const struct ctl *c);
+/* Gives the client an event that may wait; false: nobody is there, or it has enough to read. */
+bool ctl_tell(struct ctl *c, const struct dpl_header *event);
 
 /* Tells the client, if there is one, that a set was used first. */
 void ctl_first_used(struct ctl *c, uint64_t set_id);

@@ -12,6 +12,7 @@
 #include "replay.h"
 #include "sip.h"
 #include "store.h"
+#include "stray.h"
 
 static_assert((int)CRYPTO_BURST >= (int)WORKER_BURST && (int)CRYPTO_ICV == (int)ESP_ICV,
 	      "a burst is one job");
@@ -94,6 +95,16 @@ static inline void add_job(struct inbound *b, struct sa_hot *hot, struct rte_mbu
 	};
 }
 
+/* What has no SA: a phone may have kept one that is gone here, of which its P-CSCF may want to hear. */
+static __rte_noinline void drop_unfound(struct worker *w, struct rte_mbuf *m, enum bgf_drop reason)
+{
+	const struct pkt *p = pkt(m);
+
+	if (reason == BGF_DROP_UNKNOWN_SPI)
+		stray_note(w->strays, batch_ip(m), p->ipv6, p->ref);
+	drop(w, m, reason);
+}
+
 /* What may be worth a hash. */
 static void admit(struct worker *w, const struct batch *in, struct inbound *b)
 {
@@ -103,7 +114,7 @@ static void admit(struct worker *w, const struct batch *in, struct inbound *b)
 		struct sa_hot *hot;
 		enum bgf_drop reason = find_sa(w, p, &hot);
 		if (unlikely(reason != DROP_NONE)) {
-			drop(w, m, reason);
+			drop_unfound(w, m, reason);
 			continue;
 		}
 		if (w->count > 1 && hot->shared.owner != w->id) {

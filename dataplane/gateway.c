@@ -32,6 +32,7 @@
 #include "sets.h"
 #include "show.h"
 #include "store.h"
+#include "trouble.h"
 #include "tuple.h"
 #include "worker.h"
 
@@ -63,6 +64,7 @@ struct gateway {
 	struct show show;
 	struct ctl *ctl;
 	struct sets *sets;
+	struct trouble *trouble;
 	volatile int stop;
 };
 
@@ -221,6 +223,11 @@ static int kernel_start(struct gateway *g)
 	return exceptions_start(&args, &g->exceptions, g->error, (unsigned)g->error_size);
 }
 
+static bool tell_trouble(void *context, const struct dpl_trouble *record)
+{
+	return ctl_tell(context, &record->header);
+}
+
 static int control_start(struct gateway *g)
 {
 	g->show = (struct show){.workers = g->worker,
@@ -245,8 +252,10 @@ static int control_start(struct gateway *g)
 				      .workers = g->workers,
 				      .done = ctl_done,
 				      .context = g->ctl};
-	rc = sets_new(&sets_args, &g->sets);
+	g->trouble = trouble_new(g->store, tell_trouble, g->ctl);
+	rc = g->trouble != NULL ? sets_new(&sets_args, &g->sets) : -ENOMEM;
 	if (rc != 0) {
+		trouble_free(g->trouble);
 		ctl_free(g->ctl);
 		return fault(g, rc, "no memory for the sets");
 	}
@@ -258,6 +267,7 @@ static void control_stop(struct gateway *g)
 {
 	ctl_free(g->ctl);
 	sets_free(g->sets);
+	trouble_free(g->trouble);
 }
 
 static void workers_free(struct gateway *g, uint16_t count)
@@ -330,6 +340,9 @@ static int serve(struct gateway *g, int signals)
 {
 	struct loop_args args = {.ctl = g->ctl,
 				 .sets = g->sets,
+				 .trouble = g->trouble,
+				 .workers = g->worker,
+				 .worker_count = g->workers,
 				 .exceptions = g->exceptions,
 				 .notices = g->notices,
 				 .ports = g->port,

@@ -17,11 +17,15 @@
 #include "exception.h"
 #include "log.h"
 #include "sets.h"
+#include "stray.h"
+#include "trouble.h"
+#include "worker.h"
 
 enum {
 	FDS_MAX = 16,
-	TICK_MS = 100, /* held packets, links */
-	GRACE_US = 50, /* while a change waits for the workers, who pass a quiescent point in a turn */
+	TICK_MS = 100,	      /* held packets, links */
+	STRAYS_TOLD_MAX = 64, /* sources a tick */
+	GRACE_US = 50,	      /* while a change waits for the workers, who pass a quiescent point in a turn */
 };
 
 struct loop {
@@ -111,12 +115,51 @@ static void take_notices(const struct loop *l)
 	}
 }
 
+/* A look's share, so that a flood from many sources is no flood over the link. */
+struct stray_share {
+	struct ctl *ctl;
+	unsigned left;
+};
+
+static bool tell_stray(void *context, const struct stray *stray)
+{
+	struct stray_share *share = context;
+	struct dpl_stray event = {.header = {.type = DPL_STRAY, .length = sizeof(event)},
+				  .source.family = stray->ipv6 ? 6 : 4,
+				  .served.family = stray->ipv6 ? 6 : 4,
+				  .spi = stray->spi,
+				  .count = stray->count};
+
+	if (share->left == 0)
+		return false;
+	share->left--;
+	memcpy(event.source.octet, stray->source, sizeof(event.source.octet));
+	memcpy(event.served.octet, stray->served, sizeof(event.served.octet));
+	return ctl_tell(share->ctl, &event.header);
+}
+
+/* What control should hear of, as far as somebody listens. */
+static void tell_news(struct loop *l)
+{
+	struct stray_share share = {.ctl = l->args.ctl};
+	uint32_t client = ctl_client(l->args.ctl);
+
+	if (client == 0)
+		return;
+	trouble_look(l->args.trouble, now_ms() / 1000, client);
+	for (uint16_t i = 0; i < l->args.worker_count; i++) {
+		share.left = STRAYS_TOLD_MAX / l->args.worker_count + 1;
+		strays_take(l->args.workers[i]->strays, tell_stray, &share);
+	}
+}
+
 static void tick(struct loop *l)
 {
 	static const char *const names[PORT_SIDES] = {"access", "core"};
 
 	l->next_tick = now_ms() + TICK_MS;
 	l->kernel = true;
+	tell_news(l);
 	for (int side = 0; side < PORT_SIDES; side++)
 		if (port_poll(&l->args.ports[side]))
 			dp_log(DP_WARNING, "port %s: link %s", names[side],

@@ -14,10 +14,15 @@ struct ctl;
 struct exceptions;
 struct rte_ring;
 struct sets;
+struct trouble;
+struct worker;
 
 struct loop_args {
 	struct ctl *ctl;
 	struct sets *sets;
+	struct trouble *trouble;
+	struct worker *const *workers;
+	uint16_t worker_count;
 	struct exceptions *exceptions;
 	struct rte_ring *notices; /* of first use, from the workers */
 	struct port *ports;	  /* PORT_SIDES */

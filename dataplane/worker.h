@@ -22,6 +22,7 @@ struct rte_ring;
 struct sa_hot;
 struct served_table;
 struct store;
+struct strays;
 struct tuple_table;
 
 enum { WORKER_BURST = 64, WORKER_MAX = 64 };
@@ -78,6 +79,7 @@ struct worker {
 
 	struct crypto *crypto;	 /* its own */
 	struct policer *policer; /* of clear sources, its own */
+	struct strays *strays;	 /* sources of ESP that no SA takes, its own; the main lcore reads it */
 	struct rte_mempool *pool;
 
 	struct rte_ring *to_kernel; /* of exceptions, to the main lcore; any worker produces */

@@ -7,6 +7,7 @@
 #include "crypto.h"
 #include "policer.h"
 #include "store.h"
+#include "stray.h"
 #include "worker.h"
 
 static void take_arguments(struct worker *w, const struct worker_args *a)
@@ -58,9 +59,16 @@ int worker_new(const struct worker_args *args, struct worker **ret)
 	rc = policer_new(args->clear_rate, args->clear_burst, w->tsc_hz, rte_rand(), w->socket, &w->policer);
 	if (rc < 0)
 		goto no_policer;
+	w->strays = strays_new(rte_rand(), w->socket);
+	if (w->strays == NULL) {
+		rc = -ENOMEM;
+		goto no_strays;
+	}
 	*ret = w;
 	return 0;
 
+no_strays:
+	policer_free(w->policer);
 no_policer:
 	crypto_free(w->crypto);
 no_crypto:
@@ -72,6 +80,7 @@ void worker_free(struct worker *w)
 {
 	if (w == NULL)
 		return;
+	strays_free(w->strays);
 	policer_free(w->policer);
 	crypto_free(w->crypto);
 	rte_free(w);

@@ -39,6 +39,8 @@ enum dpl_type {
 	DPL_COUNTERS = 7,   /* dpl_cursor: nth port/worker pair → dpl_counters */
 	DPL_PORTS = 8,	    /* dpl_cursor: nth port → dpl_port */
 	DPL_FIRST_USED = 9, /* event: dpl_set_id; rule 20 */
+	DPL_TROUBLE = 10,   /* event: dpl_trouble */
+	DPL_STRAY = 11,	    /* event: dpl_stray */
 };
 
 /* Every record begins with it. `length` counts the whole record. */
@@ -146,6 +148,30 @@ struct dpl_set_state {
 	uint8_t zero[4];
 	struct dpl_sa_counters sa[DPL_SA_COUNT];
 	uint64_t drops[BGF_DROP_COUNT]; /* those of scope SA; the rest 0 */
+};
+
+/* What the data plane found amiss with a set. */
+enum dpl_trouble_kind {
+	DPL_TROUBLE_SEQUENCE = 1, /* the sequence numbers of an SA run out; number: the highest one used */
+	DPL_TROUBLE_ICV = 2,	  /* number: packets since it was told last whose ICV was wrong */
+	DPL_TROUBLE_REPLAY = 3,	  /* number: packets since it was told last that were replays */
+};
+
+struct dpl_trouble {
+	struct dpl_header header;
+	uint64_t set_id;
+	uint8_t kind; /* enum dpl_trouble_kind */
+	uint8_t sa;   /* SEQUENCE: enum dpl_sa */
+	uint8_t zero[6];
+	uint64_t number;
+};
+
+/* Somebody sent ESP with an SPI of no live SA. */
+struct dpl_stray {
+	struct dpl_header header;
+	struct bgf_addr source, served;
+	uint32_t spi;	/* of the first packet since it was told last */
+	uint32_t count; /* packets since then */
 };
 
 struct dpl_set_row {

@@ -103,9 +103,15 @@ enum zb_event_kind {
 	ZB_EVENT_EXPIRED = 1,
 	ZB_EVENT_FIRST_USED = 2,
 	ZB_EVENT_REMOVED = 3,
-	ZB_EVENT_EPOCH_LOST = 4, /* the store is another one: every set is gone */
-	ZB_EVENT_GAP = 5,	 /* events were lost, or may have been: query again */
-	ZB_EVENT_SUPERSEDED = 6, /* a newer set of the registration is used: this one ends soon */
+	ZB_EVENT_EPOCH_LOST = 4,   /* the store is another one: every set is gone */
+	ZB_EVENT_GAP = 5,	   /* events were lost, or may have been: query again */
+	ZB_EVENT_SUPERSEDED = 6,   /* a newer set of the registration is used: this one ends soon */
+	ZB_EVENT_SEQUENCE_LOW = 7, /* an SA (spi) has used `sequence` of its 2^32 - 1 numbers: authenticate
+				      again before they end, for nothing is sent after them */
+	ZB_EVENT_ICV_FAILURES = 8, /* `count` packets on a set failed their integrity check */
+	ZB_EVENT_REPLAYS = 9,	   /* `count` packets on a set were replays */
+	ZB_EVENT_UNKNOWN_SPI = 10, /* `count` packets came from selectors.ue, which has sets, with SPIs that
+				      no SA has (the first: spi): the phone holds SAs that are gone here */
 };
 #define ZB_EVENT_BIT(kind) (1u << (kind))
 #define ZB_EVENTS_ALL	   0xffffffffu
@@ -118,7 +124,10 @@ struct zb_event {
 	char peer[BGF_PEER_NAME_MAX + 1];
 	char subscriber[BGF_SUBSCRIBER_MAX + 1];
 	char registration_id[BGF_REGISTRATION_ID_MAX + 1];
-	struct bgf_set_selectors selectors;
+	struct bgf_set_selectors selectors; /* UNKNOWN_SPI: ue and served alone */
+	uint32_t spi;			    /* SEQUENCE_LOW, UNKNOWN_SPI */
+	uint64_t sequence;		    /* SEQUENCE_LOW: the highest one that was used */
+	uint64_t count; /* ICV_FAILURES, REPLAYS, UNKNOWN_SPI: packets since the last such event */
 };
 
 /* What the gateway said in its answer to HELLO. */

@@ -71,6 +71,12 @@ void event_from_message(const struct zb_message_in *m, struct zb_event *ret_even
 	memset(ret_event, 0, sizeof(*ret_event));
 	ret_event->kind = (uint16_t)(m->header.type - ZB_EVENT_FIRST + 1);
 	ret_event->why = (uint8_t)zb_get_number(&m->attrs, ZB_ATTR_WHY, 0);
+	ret_event->spi = (uint32_t)zb_get_number(&m->attrs, ZB_ATTR_SPI, 0);
+	ret_event->sequence = zb_get_number(&m->attrs, ZB_ATTR_SEQUENCE, 0);
+	ret_event->count = zb_get_number(&m->attrs, ZB_ATTR_COUNT, 0);
+	zb_get_string(&m->attrs, ZB_ATTR_NAME, ret_event->peer, sizeof(ret_event->peer));
+	zb_get_addr(&m->attrs, ZB_ATTR_UE_ADDRESS, &ret_event->selectors.ue);
+	zb_get_addr(&m->attrs, ZB_ATTR_SERVED_ADDRESS, &ret_event->selectors.served);
 	if (!zb_group_next(&m->attrs, ZB_ATTR_SET, &position, &group))
 		return;
 	zb_get_set(&group, &set);

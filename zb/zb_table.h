@@ -39,7 +39,11 @@ enum { ZB_EVENT_FIRST = 64 };
 	X(REMOVED, 66, "event: a set ended before its time, and why")         \
 	X(EPOCH_LOST, 67, "event: the store is a new one, all sets are gone") \
 	X(GAP, 68, "event: events were lost")                                 \
-	X(SUPERSEDED, 69, "event: a newer set is used, this one ends soon")
+	X(SUPERSEDED, 69, "event: a newer set is used, this one ends soon")   \
+	X(SEQUENCE_LOW, 70, "event: an SA's sequence numbers run out")        \
+	X(ICV_FAILURES, 71, "event: packets failed their integrity check")    \
+	X(REPLAYS, 72, "event: packets were replayed")                        \
+	X(UNKNOWN_SPI, 73, "event: a UE that has sets sends an unknown SPI")
 
 /* Attribute types: U8, U16, U32, U64 (big-endian, exact length), STR (UTF-8 without control characters, min
  * to max octets), OCTETS (min to max), ADDR (4 or 16 octets), GROUP (attributes; min, max: octets). For
@@ -116,7 +120,9 @@ enum { ZB_EVENT_FIRST = 64 };
 	X(PEER, 69, GROUP, 0, 256, OPEN, "one peer")                                                   \
 	X(CONNECTIONS, 70, U32, 0, UINT32_MAX, OPEN, "of a peer")                                      \
 	X(ALL_SETS, 71, U8, 1, 1, OPEN, "RELEASE: every set of the peer")                              \
-	X(DROP_REASON, 72, U16, 0, 65535, OPEN, "number of a drop reason")
+	X(DROP_REASON, 72, U16, 0, 65535, OPEN, "number of a drop reason")                             \
+	X(SPI, 73, U32, 0, UINT32_MAX, OPEN, "the SPI that an event is about")                         \
+	X(COUNT, 74, U64, 0, UINT64_MAX, OPEN, "packets that an event is about")
 
 /* X(NAME, number, text) */
 #define ZB_CAUSE_LIST(X)                                                              \

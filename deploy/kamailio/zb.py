@@ -15,6 +15,7 @@ ALG_HMAC_SHA_1_96, EALG_NULL, MOD_TRANS = 1, 0, 0
 TEMPORARY, ESTABLISHED, SUPERSEDED, DRAINING = 1, 2, 3, 4
 BEGAN_UNPROTECTED, EMERGENCY, REPLACE = 1, 2, 4
 EVENT_EXPIRED, EVENT_FIRST_USED, EVENT_REMOVED, EVENT_EPOCH_LOST, EVENT_GAP, EVENT_SUPERSEDED = 1, 2, 3, 4, 5, 6
+EVENT_SEQUENCE_LOW, EVENT_ICV_FAILURES, EVENT_REPLAYS, EVENT_UNKNOWN_SPI = 7, 8, 9, 10
 EVENTS_ALL = 0xffffffff
 ROLE_PEER, KEEP_FORMER = 0, 0
 QUERY_ROOM = 64
@@ -70,7 +71,8 @@ class Set(Structure):
 class Event(Structure):
     _fields_ = [("kind", c_uint16), ("why", c_uint8), ("set_id", c_uint64), ("reference", c_uint64),
                 ("peer", c_char * (PEER_NAME_MAX + 1)), ("subscriber", c_char * (SUBSCRIBER_MAX + 1)),
-                ("registration_id", c_char * (REGISTRATION_ID_MAX + 1)), ("selectors", Selectors)]
+                ("registration_id", c_char * (REGISTRATION_ID_MAX + 1)), ("selectors", Selectors), ("spi", c_uint32),
+                ("sequence", c_uint64), ("count", c_uint64)]
 
 
 class Query(Structure):

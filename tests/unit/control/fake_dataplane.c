@@ -230,10 +230,15 @@ unsigned fake_count(const struct fake_dataplane *f)
 	return count;
 }
 
+void fake_tell(struct fake_dataplane *f, const struct dpl_header *event)
+{
+	send(f->client, event, event->length, MSG_NOSIGNAL);
+}
+
 void fake_tell_first_used(struct fake_dataplane *f, uint64_t set_id)
 {
 	struct dpl_set_id event = {.header = {.type = DPL_FIRST_USED, .length = sizeof(event)},
 				   .set_id = set_id};
 
-	send(f->client, &event, sizeof(event), MSG_NOSIGNAL);
+	fake_tell(f, &event.header);
 }

@@ -34,6 +34,7 @@ struct fake_dataplane {
 void fake_start(struct fake_dataplane *f, struct event_base *base, const char *path);
 void fake_stop(struct fake_dataplane *f); /* it dies; its sets stay in the array */
 unsigned fake_count(const struct fake_dataplane *f);
+void fake_tell(struct fake_dataplane *f, const struct dpl_header *event);
 void fake_tell_first_used(struct fake_dataplane *f, uint64_t set_id);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "control/sets.h"
 #include "control/sync.h"
+#include "control/trouble.h"
 
 enum { PATIENCE_MS = 4000 };
 
@@ -20,8 +21,12 @@ static void make_control(struct harness *h)
 	TAILQ_INIT(&c->peers);
 	LIST_INIT(&c->sessions);
 	assert_int_equal(sets_init(c), 0);
-	struct dplink_handlers handlers = {
-		.up = sync_up, .down = sync_down, .first_used = sync_first_used, .arg = c};
+	struct dplink_handlers handlers = {.up = sync_up,
+					   .down = sync_down,
+					   .first_used = sync_first_used,
+					   .trouble = trouble_of_set,
+					   .stray = trouble_of_stray,
+					   .arg = c};
 	c->link = dplink_new(c->base, h->config.dataplane.link, &handlers);
 	assert_non_null(c->link);
 }
