@@ -59,15 +59,23 @@ class Daemon:
         self.lab, self.name, self.config = lab, name, config
         self.log_path = os.path.join(folder, f"{name}.log")
         self.process = None
+        self.within = []  # what runs the program: a command that ends in its place
         lab.on_close(self.stop)
 
     def start(self, wait=READY_WAIT_S):
         """Starts it and returns when it says 'ready'; LabError with its last words when it ends instead."""
+        return self.await_ready(self.launch(), wait)
+
+    def launch(self):
+        """Starts it. Where its words begin in the log, for await_ready."""
         with open(self.log_path, "ab") as log:
             offset = log.tell()
             self.process = subprocess.Popen(
-                ["ip", "netns", "exec", self.lab.gw, program(self.name), "--config", self.config],
+                ["ip", "netns", "exec", self.lab.gw, *self.within, program(self.name), "--config", self.config],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return offset
+
+    def await_ready(self, offset, wait=READY_WAIT_S):
         deadline = time.monotonic() + wait
         while True:
             said = self.log(offset)
@@ -78,7 +86,7 @@ class Daemon:
                                f"{' '.join(said.strip().splitlines()[-3:])}")
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name} was not ready after {wait} s; its log is {self.log_path}")
-            time.sleep(0.02)
+            time.sleep(0.005)
 
     def stop(self):
         """Ends it in order. Its exit status; None if it did not run."""

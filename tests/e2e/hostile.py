@@ -246,10 +246,14 @@ class End:
             if self._neighbours(frame):
                 self.chatter.append(frame)
             else:
-                with self.came:
-                    self.frames.append(frame)
-                    self.times.append(time.monotonic())
-                    self.came.notify_all()
+                self.keep(frame)
+
+    def keep(self, frame):
+        """What is done with a frame that came; in the reading thread."""
+        with self.came:
+            self.frames.append(frame)
+            self.times.append(time.monotonic())
+            self.came.notify_all()
 
     def _neighbours(self, frame):
         """Whether the frame is talk among neighbours (ARP, ND, MLD); what asks for our addresses is answered."""
@@ -389,13 +393,13 @@ class Out:
 class Field:
     """The gateway under attack: a lab in which nothing but the two Ends answers, and its counters."""
 
-    def __init__(self, lab, gateway):
+    def __init__(self, lab, gateway, end=End):
         self.lab, self.gateway = lab, gateway
         self._silence()
         macs = {device: bytes.fromhex(lab.exec(lab.gw, "cat", f"/sys/class/net/{device}/address").strip()
                                       .replace(":", "")) for device in ("gw-acc", "gw-core")}
-        self.access = End(lab.ue, "acc0", macs["gw-acc"], ())
-        self.core = End(lab.core, "core0", macs["gw-core"], (netns.CORE4, netns.CORE6))
+        self.access = end(lab.ue, "acc0", macs["gw-acc"], ())
+        self.core = end(lab.core, "core0", macs["gw-core"], (netns.CORE4, netns.CORE6))
         self.zb = Zb(gateway.zb)
         self.witness = None
 

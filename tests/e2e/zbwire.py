@@ -90,6 +90,7 @@ class Zb:
     def __init__(self, path, name="pcscf1", instance_id=None, role=0):
         self.path, self.name, self.role = path, name, role
         self.instance_id = instance_id or int.from_bytes(os.urandom(7), "big") + 1
+        self.restart = None  # HELLO's RESTART
         self.socket, self.hello, self.txn, self.events = None, None, 0, []
         self._reference = int.from_bytes(os.urandom(6), "big") << 12
 
@@ -108,6 +109,15 @@ class Zb:
                 self.close()
                 if last:
                     raise
+
+    def once(self, message, wait=5, **attributes):
+        """The same, but the request is sent no second time; what interrupts it closes the connection."""
+        try:
+            self._associate(wait)
+            return self._exchange(message, attributes, wait)
+        except OSError:
+            self.close()
+            raise
 
     def groups(self, message, group, **attributes):
         """All groups of a request whose answer comes in parts."""
@@ -155,7 +165,8 @@ class Zb:
         self.socket.settimeout(wait)
         self.socket.connect(self.path)
         self.hello = self._exchange(
-            "HELLO", {"NAME": self.name, "INSTANCE_ID": self.instance_id, "ROLE": self.role}, wait)
+            "HELLO", {"NAME": self.name, "INSTANCE_ID": self.instance_id, "ROLE": self.role,
+                      "RESTART": self.restart}, wait)
 
     def _exchange(self, message, attributes, wait):
         self.txn += 1

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A kill schedule: the daemons are killed with signal 9 at random moments while phones register, talk and leave.
+
+KILL_SEED and KILL_COUNT choose another schedule. The seed decides what is killed, when, and what the P-CSCF does; the
+moments within a millisecond are the machine's. After each restart the gateway must have the sets that a plain model of
+its P-CSCF has (pcscf_model.py), no sequence number may have come again and no packet twice (phones.py), packets that
+came out before are sent once more, and messages that nothing excuses must all have come out.
+"""
+import contextlib
+import itertools
+import os
+import random
+import socket
+import statistics
+import sys
+import threading
+import time
+
+import pytest
+
+from hostile import Field
+from pcscf_model import DRAINING, REPLACE, TEMPORARY, Pcscf
+from phones import ANSWER, REGISTER, REQUEST, Phone, Recorder, Wire
+from support import Counters, wait_until_serving
+from zbwire import Zb
+
+CUT_S = 3
+SETTINGS = {"control.supersede_s": str(CUT_S), "dataplane.capacity": "64"}  # slots are soon used again
+IN_FLIGHT_S = 0.3  # a message that was sent so long before a kill may have been in the gateway still
+JUDGED_S = 1.0
+REPLAYED = 150
+
+
+class Traffic(threading.Thread):
+    """Messages in both directions on all sets of all phones, one phone after the other."""
+
+    def __init__(self, wire, phones, interval=0.004, seed=0):
+        super().__init__(daemon=True)
+        self.wire, self.phones, self.interval = wire, phones, interval
+        self.draw, self.running = random.Random(seed), True
+
+    def run(self):
+        for phone in itertools.cycle(self.phones):
+            if not self.running:
+                return
+            for one in phone.sets:
+                if one.ends is None:
+                    self.talk(one)
+            time.sleep(self.interval)
+
+    def talk(self, one):
+        if one.state != TEMPORARY:
+            self.wire.send(one, self.draw.choice(("ps", "ps", "pc")))
+            self.wire.send(one, self.draw.choice(("us", "us", "uc")))
+        elif not one.flags & REPLACE:  # else the ports are another set's still
+            self.wire.send(one, "ps", REGISTER)
+            self.wire.send(one, "uc", ANSWER)
+
+    def end(self):
+        self.running = False
+        self.join()
+
+
+class Schedule:
+    """The gateway, its P-CSCF and phones, and what happens to them."""
+
+    def __init__(self, gateway, field, seed, say):
+        self.gateway, self.field, self.draw, self.say = gateway, field, random.Random(seed), say
+        self.wire = Wire(field)
+        self.phones = [Phone(f"10.45.0.{host}") for host in range(100, 108)] + [
+            Phone(f"fd00:45::{host:x}") for host in range(100, 104)]
+        for phone in self.phones:
+            self.wire.play(phone)
+        self.pcscf = Pcscf(gateway.zb, self.wire, self.phones, seed, lines=6, cut_s=CUT_S)
+        self.traffic = Traffic(self.wire, self.phones, seed=seed)
+        self.kills = {"bgf-dataplane": 0, "bgf-control": 0}
+        self.down = []  # [from, until] of the data plane
+        self.starts, self.excused, self.replayed = [], 0, 0
+        self.anew = {False: 0, True: 0}
+
+    def __enter__(self):
+        sys.setswitchinterval(0.0005)
+        self.pcscf.start()
+        self.traffic.start()
+        return self
+
+    def __exit__(self, *_exception):
+        self.traffic.end()
+        self.pcscf.stop()
+        sys.setswitchinterval(0.005)
+
+    def count(self):
+        return sum(self.kills.values())
+
+    # Kills
+
+    def kill(self, daemon):
+        if daemon is self.gateway.dataplane and not self.is_down():
+            self.down.append([time.monotonic(), None])
+        daemon.kill()
+        self.kills[daemon.name] += 1
+
+    def is_down(self):
+        return bool(self.down) and self.down[-1][1] is None
+
+    def choose_moment(self, line):
+        """Some time, or the moment in which a request of a line is being done."""
+        if self.draw.random() < 0.4:
+            time.sleep(self.draw.uniform(0.02, 0.6))
+        else:
+            self.await_request(line)
+            time.sleep(self.draw.choice((0, self.draw.uniform(0, 0.0005), self.draw.uniform(0, 0.01))))
+
+    @staticmethod
+    def await_request(line):
+        line.asks.clear()
+        line.asks.wait(1)
+
+    def start(self, daemon, again):
+        """Starts a daemon; `again`: it is killed in its start as often, a random time after it began."""
+        for _ in range(again):
+            daemon.launch()
+            time.sleep(self.draw.uniform(0, 0.3 if daemon is self.gateway.dataplane else 0.03))
+            self.kill(daemon)
+        begin = time.monotonic()
+        daemon.await_ready(daemon.launch())
+        if daemon is self.gateway.dataplane:
+            self.starts.append(time.monotonic() - begin)
+            self.down[-1][1] = time.monotonic()
+
+    def strike(self):
+        """One kill of one or both, and their restarts in any order."""
+        both = [self.gateway.dataplane, self.gateway.control]
+        victims = self.draw.choice((both[:1], both[:1], both[1:], both[1:], both))
+        self.choose_moment(self.draw.choice(self.pcscf.lines))
+        for victim in self.draw.sample(victims, len(victims)):
+            self.kill(victim)
+            if self.draw.random() < 0.3:
+                time.sleep(self.draw.uniform(0, 0.05))
+        for victim in self.draw.sample(victims, len(victims)):
+            self.start(victim, self.draw.choice((0, 0, 0, 1, 2)))
+        wait_until_serving(self.gateway)
+
+    def hang_up(self):
+        """A P-CSCF's connection breaks while a request is under way on it."""
+        line = self.draw.choice(self.pcscf.lines)
+        self.await_request(line)
+        time.sleep(self.draw.uniform(0, 0.0005))
+        with contextlib.suppress(OSError, AttributeError):
+            line.zb.socket.shutdown(socket.SHUT_RDWR)
+
+    def start_pcscf_anew(self):
+        """Another instance of the P-CSCF keeps the sets, or releases them all."""
+        release = self.draw.random() < 0.5
+        with self.pcscf:
+            self.pcscf.start_anew(release)
+        self.anew[release] += 1
+
+    # Judgement
+
+    def judge(self):
+        """Everything is as it must be, with no request under way."""
+        with self.pcscf:
+            self.pcscf.check()
+            self.probe()
+            self.replay()
+            self.judge_messages()
+        assert not self.wire.faults, "\n".join([f"after {self.count()} kills:"] + self.wire.faults + [self.told()])
+
+    def told(self):
+        """What the data plane counted since its last start, and its ports: for who looks for a fault."""
+        zb = self.pcscf.lines[0].zb
+        counted = {name: value for name, value in Counters(zb).all().items() if value and not name.startswith("poll")}
+        ports = [{stat["STAT_NAME"]: stat["STAT_VALUE"] for stat in port.pop("STAT")} | port
+                 for port in zb.call("PORTS")["PORT"]]
+        return f"counted {counted}\nports {ports}"
+
+    def probe(self):
+        """A message on each SA of each set comes out."""
+        live = [one for phone in self.phones for one in phone.sets
+                if one.ends is None and min(one.early, self.pcscf.cut_from(one)) > time.monotonic() + 2]
+        numbers = [self.wire.send(one, sa, REGISTER if one.state == TEMPORARY else REQUEST)
+                   for one in live for sa in ("ps", "pc")]
+        numbers += [self.wire.send(one, sa, ANSWER if one.state == TEMPORARY else REQUEST)
+                    for one in live for sa in ("uc", "us") if not (one.state == TEMPORARY and one.replaces)]
+        missing = self.wire.wait(numbers)
+        for number in missing:
+            one = self.wire.open[number]
+            self.wire.fault(f"message {number} on SA {one.sa} of set {one.set.id}, state {one.set.state}, is lost")
+
+    def replay(self):
+        """What came out once does not come out again: those sent last, and some of the older ones."""
+        sent = list(self.wire.sent_inbound)
+        chosen = sent[-REPLAYED:] + self.draw.sample(sent, min(REPLAYED, len(sent)))
+        with_set = [entry for entry in chosen if entry[3] in self.wire.came and entry[0].ends is None
+                    and min(entry[0].early, self.pcscf.cut_from(entry[0])) > time.monotonic() + 2]
+        before = self.refused_as_replay()
+        self.wire.replay(chosen)
+        self.replayed += len(chosen)
+        deadline = time.monotonic() + 3
+        while self.refused_as_replay() - before < len(with_set):
+            if time.monotonic() > deadline:
+                self.wire.fault(f"{len(with_set)} packets were sent again, and not all were refused as replays")
+                return
+            time.sleep(0.01)
+
+    def refused_as_replay(self):
+        return Counters(self.pcscf.lines[0].zb).all().get("replay", 0)
+
+    def judge_messages(self):
+        """Every message that nothing excuses has come out."""
+        now = time.monotonic()
+        for number, message in list(self.wire.open.items()):
+            if message.sent > now - JUDGED_S or self.wire.open.pop(number, None) is None:
+                continue
+            self.wire.late[number] = message
+            if number in self.wire.came:
+                del self.wire.late[number]
+            elif self.is_excused(message):
+                self.excused += 1
+            else:
+                self.wire.fault(f"message {number} of {now - message.sent:.1f} s ago on SA {message.sa} of set "
+                                f"{message.set.id}, state {message.set.state}, is lost")
+
+    def is_excused(self, message):
+        """It met a dead data plane, or a set at its end."""
+        one, sent = message.set, message.sent
+        end = min([one.early, self.pcscf.cut_from(one)] + [one.ends or one.early])
+        return sent > end - IN_FLIGHT_S or any(
+            begin - IN_FLIGHT_S < sent < (until or sent) + IN_FLIGHT_S for begin, until in self.down)
+
+
+def run(gateway, field, count, say):
+    seed = int(os.environ.get("KILL_SEED") or random.randrange(10**6))
+    count = int(os.environ.get("KILL_COUNT") or count)
+    say(f"KILL_SEED={seed} KILL_COUNT={count}")
+    with Schedule(gateway, field, seed, say) as schedule:
+        shown, begin = 0, time.monotonic()
+        while schedule.count() < count:
+            for _ in range(schedule.draw.randrange(4)):
+                schedule.hang_up()
+            schedule.strike()
+            schedule.judge()
+            if schedule.draw.random() < 0.1:
+                schedule.start_pcscf_anew()
+            if schedule.count() >= shown + 20:
+                shown = schedule.count()
+                say(f"{shown} kills in {time.monotonic() - begin:.0f} s, {len(schedule.wire.came)} messages came out")
+    half_done = ", ".join(f"{message} {what} {number}"
+                          for (message, what), number in sorted(schedule.pcscf.half_done.items()))
+    starts = sorted(schedule.starts)
+    say(f"killed: {schedule.kills}; the P-CSCF started anew {sum(schedule.anew.values())} times, and released its sets "
+        f"{schedule.anew[True]} times; KILL_SEED={seed}")
+    say(f"requests that were under way, as found before they were repeated: {half_done}")
+    say(f"{len(schedule.wire.came)} messages came out, {schedule.excused} met a dead data plane or a set's end; "
+        f"{schedule.replayed} replays, none came out; no sequence number again, the highest step was "
+        f"{schedule.wire.highest_jump}")
+    say(f"the data plane started in {statistics.median(starts):.3f} s (median), {starts[-1]:.3f} s at most")
+
+
+@pytest.fixture(name="recorded")
+def a_recorded_field(lab, gateway):
+    made = Field(lab, gateway, Recorder)
+    yield made
+    zb = Zb(gateway.zb, "operator", role=2)
+    for row in zb.query():
+        zb.release(row["SET_ID"])
+    zb.close()
+    made.close()
+
+
+@pytest.fixture(name="say")
+def on_the_terminal(capfd):
+    """Says something at once, and in the report of a failure."""
+    def say(text):
+        print(text)
+        with capfd.disabled():
+            print(f"    {text}", flush=True)
+    return say
+
+
+def test_twenty_kills_lose_and_double_nothing(gateway, recorded, say):
+    run(gateway, recorded, 20, say)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_hundred_kills_lose_and_double_nothing(gateway, recorded, say):
+    run(gateway, recorded, 200, say)
