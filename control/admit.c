@@ -9,8 +9,7 @@ struct judge {
 	const struct sa_table *table;
 	const struct peer *peer;
 	const struct install *in;
-	unsigned stay;		 /* sets of the registration that stay */
-	struct sa_set *draining; /* of those, the draining one that ends first */
+	unsigned stay; /* sets of the registration that stay */
 };
 
 /* Rule 15 is applied before the duplicate check (rule 6): what goes does not count any more. */
@@ -19,7 +18,7 @@ static bool goes(const struct admission *a, const struct sa_set *set)
 	for (unsigned i = 0; i < a->go_count; i++)
 		if (a->go[i] == set)
 			return true;
-	return set == a->gives_way || set == a->replaces;
+	return set == a->replaces;
 }
 
 /* Rule 15: what the new challenge does to the subscriber's other sets. */
@@ -38,13 +37,47 @@ static void judge_registration(struct judge *j, struct admission *a)
 			a->go[a->go_count++] = set;
 			continue;
 		}
+		if (step.action == LIFE_LINGER) {
+			a->via = set; /* it has ended too, but for the 401 */
+			continue;
+		}
 		j->stay++;
-		if (step.action == LIFE_LINGER)
-			a->via = set;
-		else if (set->state == BGF_SET_DRAINING && !is_via &&
-			 (j->draining == NULL || set->expires < j->draining->expires))
-			j->draining = set;
+		if (is_via && set->state == BGF_SET_ESTABLISHED)
+			a->in_use = set;
 	}
+}
+
+/* Whether a set may be missed: only what is on its way out. The one that carries the 401 may not. */
+static bool is_dispensable(const struct judge *j, const struct admission *a, const struct sa_set *set)
+{
+	if (goes(a, set) || set->id == j->in->via_set)
+		return false;
+	if (set->state == BGF_SET_ESTABLISHED)
+		return a->in_use != NULL && sa_set_is_older(set, a->in_use);
+	return set->state == BGF_SET_SUPERSEDED || set->state == BGF_SET_DRAINING;
+}
+
+/* A draining one goes before a superseded one, for nothing new begins on it, and of several the one that ends
+ * first; of superseded ones the oldest, on which the least is still under way. */
+static bool is_more_dispensable(const struct sa_set *set, const struct sa_set *than)
+{
+	bool is_draining = set->state == BGF_SET_DRAINING;
+
+	if (is_draining != (than->state == BGF_SET_DRAINING))
+		return is_draining;
+	return is_draining ? set->expires < than->expires : set->name.installed < than->name.installed;
+}
+
+static struct sa_set *most_dispensable(const struct judge *j, const struct admission *a)
+{
+	struct sa_set *set, *most = NULL;
+	struct hash_node *at = NULL;
+
+	while ((set = sa_table_of_registration(j->table, j->peer, j->in->subscriber, j->in->registration_id,
+					       &at)) != NULL)
+		if (is_dispensable(j, a, set) && (most == NULL || is_more_dispensable(set, most)))
+			most = set;
+	return most;
 }
 
 typedef struct sa_set *(*pair_walk)(const struct sa_table *t, const struct bgf_set_selectors *s,
@@ -81,24 +114,54 @@ static int judge_pair(const struct judge *j, pair_walk walk, enum zb_attribute a
 		      attr == ZB_ATTR_PORT_US ? "; another port_pc would do" : "");
 }
 
-/* Rule 6: at most three sets. The one that is replaced at CONFIRM does not count; and a draining one, which
- * only waits for stragglers, gives way rather than lock its own UE out. */
+/* Rule 6: at most three sets. The one that is replaced at CONFIRM does not count; and those that the UE has
+ * left, which only wait for stragglers, give way rather than lock it out. */
 static int judge_number(const struct judge *j, struct admission *a, struct refusal *r)
 {
 	const struct sa_set *old = a->replaces;
 	unsigned stay = j->stay;
 
-	if (old != NULL && old->peer == j->peer && strcmp(old->name.subscriber, j->in->subscriber) == 0 &&
+	if (old != NULL && old != a->via && old->peer == j->peer &&
+	    strcmp(old->name.subscriber, j->in->subscriber) == 0 &&
 	    strcmp(old->name.registration_id, j->in->registration_id) == 0)
 		stay--;
-	if (stay < LIFE_SETS_MAX)
-		return 0;
-	if (stay > LIFE_SETS_MAX || j->draining == NULL || j->draining == old)
-		return refuse(r, ZB_CAUSE_TOO_MANY_SETS, ZB_ATTR_SUBSCRIBER,
-			      "this subscriber and registration id have %u sets; allowed: %d", stay,
-			      LIFE_SETS_MAX);
-	a->gives_way = j->draining;
+	for (; stay >= LIFE_SETS_MAX; stay--) {
+		struct sa_set *set = most_dispensable(j, a);
+		if (set == NULL || a->go_count == ADMIT_GO_MAX)
+			return refuse(r, ZB_CAUSE_TOO_MANY_SETS, ZB_ATTR_SUBSCRIBER,
+				      "this subscriber and registration id have %u sets; allowed: %d",
+				      j->stay, LIFE_SETS_MAX);
+		a->go[a->go_count++] = set;
+	}
 	return 0;
+}
+
+static int judge_pairs(const struct judge *j, struct admission *a, struct refusal *r)
+{
+	int error = judge_pair(j, sa_table_of_uc, ZB_ATTR_PORT_UC, a, r);
+
+	if (error == 0 && a->wait == NULL)
+		error = judge_pair(j, sa_table_of_us, ZB_ATTR_PORT_US, a, r);
+	if (error != 0)
+		a->replaces = NULL;
+	return error;
+}
+
+/* Rule 6: the ports of who gives way are free. With as many port_pc as there may be sets, those of the oldest
+ * are the only ones that a fourth can get. */
+static int judge_place(const struct judge *j, struct admission *a, struct refusal *r)
+{
+	unsigned before = a->go_count;
+	struct refusal number;
+	int in_use = judge_pairs(j, a, r);
+
+	if (a->wait != NULL)
+		return 0;
+	if (in_use == 0)
+		return judge_number(j, a, r);
+	if (judge_number(j, a, &number) != 0 || a->go_count == before)
+		return in_use;
+	return judge_pairs(j, a, r);
 }
 
 /* Rule 4: a UE address never has one SPI twice. */
@@ -137,11 +200,7 @@ int admit(const struct sa_table *table, const struct peer *peer, const struct in
 	if (error == 0)
 		judge_registration(&j, &a);
 	if (error == 0 && a.wait == NULL)
-		error = judge_pair(&j, sa_table_of_uc, ZB_ATTR_PORT_UC, &a, r);
-	if (error == 0 && a.wait == NULL)
-		error = judge_pair(&j, sa_table_of_us, ZB_ATTR_PORT_US, &a, r);
-	if (error == 0 && a.wait == NULL)
-		error = judge_number(&j, &a, r);
+		error = judge_place(&j, &a, r);
 	if (error == 0 && a.wait == NULL)
 		error = judge_spi(&j, in->selectors.spi_uc, ZB_ATTR_SPI_UC, &a, r);
 	if (error == 0 && a.wait == NULL)

@@ -14,11 +14,14 @@ enum { ADMIT_GO_MAX = 8 };
 
 struct admission {
 	struct sa_set *wait; /* judge again when the data plane has answered this one's ADD; or NULL */
-	struct sa_set *go[ADMIT_GO_MAX]; /* temporary ones that this challenge ends (rule 15) */
+	/* Those that end for it: temporary ones (rule 15), and who gives way to a fourth set (rule 6). */
+	struct sa_set *go[ADMIT_GO_MAX];
 	unsigned go_count;
-	struct sa_set *via;	  /* the temporary set on which the 401 travels: it drains (rule 15) */
-	struct sa_set *gives_way; /* a draining one in the place of a fourth set (rule 6); or NULL */
-	struct sa_set *replaces;  /* whose ports the new set takes at CONFIRM (rule 6); or NULL */
+	struct sa_set *via; /* the temporary set on which the 401 travels: it drains (rule 15); or NULL */
+	/* The established set on which the 401 travels: the UE is on it, and has left the older ones (rule
+	 * 20); or NULL */
+	struct sa_set *in_use;
+	struct sa_set *replaces; /* whose ports the new set takes at CONFIRM (rule 6); or NULL */
 };
 
 /* `in` has passed install_check. Returns 0 with *ret, or -EREMOTEIO with *ret_refusal. */

@@ -107,15 +107,25 @@ static int send_add(struct op *op, struct sa_set *set)
 	return error;
 }
 
-/* What goes for the new set, before it comes: rule 15 is applied first. */
+/* Why a set ends for a new one. */
+static unsigned why_it_goes(const struct sa_set *set)
+{
+	if (set->state == BGF_SET_TEMPORARY)
+		return BGF_REMOVED_NEW_CHALLENGE;
+	return set->state == BGF_SET_DRAINING ? set->name.removed : BGF_REMOVED_GAVE_WAY;
+}
+
+/* What goes for the new set, before it comes: rule 15 is applied first. A challenge on an established set
+ * shows that the UE is on it, as its first other packet would (rule 20): one that only ever registers sends
+ * no other, and its older sets must not pile up until it is locked out (rule 6). */
 static void make_way(struct control *c, const struct admission *a)
 {
 	for (unsigned i = 0; i < a->go_count; i++)
-		sets_end(c, a->go[i], ZB_EVENT_REMOVED, BGF_REMOVED_NEW_CHALLENGE);
+		sets_end(c, a->go[i], ZB_EVENT_REMOVED, why_it_goes(a->go[i]));
 	if (a->via != NULL)
 		sets_linger(c, a->via, BGF_REMOVED_NEW_CHALLENGE, LIFE_VIA_DRAIN_S, NULL, NULL);
-	if (a->gives_way != NULL)
-		sets_end(c, a->gives_way, ZB_EVENT_REMOVED, a->gives_way->name.removed);
+	if (a->in_use != NULL)
+		sets_supersede_older(c, a->in_use);
 }
 
 static void create(struct op *op, const struct admission *a, const uint8_t digest[32])
@@ -147,7 +157,7 @@ static void create(struct op *op, const struct admission *a, const uint8_t diges
 static void take(struct op *op, const struct admission *a, const uint8_t digest[32])
 {
 	struct control *c = op->control;
-	struct sa_set *going = a->go_count > 0 ? a->go[0] : a->gives_way;
+	struct sa_set *going = a->go_count > 0 ? a->go[0] : NULL;
 	bool is_full = c->table.count + c->ending.count >= c->capacity;
 
 	if (is_full && going == NULL) {

@@ -93,6 +93,12 @@ void sa_set_free(struct sa_set *set)
 #endif
 }
 
+bool sa_set_is_older(const struct sa_set *set, const struct sa_set *than)
+{
+	return set->name.installed < than->name.installed &&
+	       !((set->name.flags ^ than->name.flags) & BGF_SET_EMERGENCY);
+}
+
 /* --- the table --- */
 
 int sa_table_init(struct sa_table *t)

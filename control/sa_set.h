@@ -51,6 +51,10 @@ struct sa_table {
 int sa_table_init(struct sa_table *t);	/* 0 or -ENOMEM */
 void sa_table_free(struct sa_table *t); /* the sets are the caller's */
 
+/* Of two sets of one registration, whether `set` came before `than`. An emergency registration and a normal
+ * one are two, also where the P-CSCF named both alike (rules 20, 21). */
+bool sa_set_is_older(const struct sa_set *set, const struct sa_set *than);
+
 /* The set is the caller's until entered. NULL when memory is short. */
 struct sa_set *sa_set_new(void);
 void sa_set_free(struct sa_set *set); /* wipes; it must have left */

@@ -232,8 +232,7 @@ int sets_linger(struct control *c, struct sa_set *set, unsigned why, uint32_t dr
 	return sets_update(c, set, false, false, done, arg);
 }
 
-/* The next set of the same registration that came before `set`, from NULL in *at on; NULL: no other. An
- * emergency registration and a normal one are two, also where the P-CSCF named both alike (rules 20, 21). */
+/* The next set of the same registration that came before `set`, from NULL in *at on; NULL: no other. */
 static struct sa_set *next_older(const struct control *c, const struct sa_set *set, struct hash_node **at)
 {
 	const struct dpl_set_name *name = &set->name;
@@ -242,9 +241,22 @@ static struct sa_set *next_older(const struct control *c, const struct sa_set *s
 	do
 		other = sa_table_of_registration(&c->table, set->peer, name->subscriber,
 						 name->registration_id, at);
-	while (other != NULL && (other->name.installed >= name->installed ||
-				 ((other->name.flags ^ name->flags) & BGF_SET_EMERGENCY)));
+	while (other != NULL && !sa_set_is_older(other, set));
 	return other;
+}
+
+static void supersede(struct control *c, struct sa_set *set)
+{
+	struct life_step step = life_step(set->state, LIFE_SUPERSEDE);
+
+	if (step.action != LIFE_CUT)
+		return;
+	set->state = step.state;
+	sets_set_expiry(c, set,
+			life_superseded_until(timers_now(), c->config->control.supersede_s, set->expires));
+	sets_log("superseded", set);
+	sets_update(c, set, false, false, NULL, NULL);
+	events_set(c, ZB_EVENT_SUPERSEDED, set, 0);
 }
 
 void sets_supersede_older(struct control *c, const struct sa_set *used)
@@ -253,20 +265,28 @@ void sets_supersede_older(struct control *c, const struct sa_set *used)
 	struct sa_set *set;
 
 	/* One that is on its way out itself takes nothing over. */
-	if (used->state != BGF_SET_ESTABLISHED || !used->first_used)
+	if (used->state != BGF_SET_ESTABLISHED)
 		return;
-	while ((set = next_older(c, used, &at)) != NULL) {
-		struct life_step step = life_step(set->state, LIFE_SUPERSEDE);
-		if (step.action != LIFE_CUT)
-			continue;
-		set->state = step.state;
-		sets_set_expiry(
-			c, set,
-			life_superseded_until(timers_now(), c->config->control.supersede_s, set->expires));
-		sets_log("superseded", set);
-		sets_update(c, set, false, false, NULL, NULL);
-		events_set(c, ZB_EVENT_SUPERSEDED, set, 0);
-	}
+	while ((set = next_older(c, used, &at)) != NULL)
+		supersede(c, set);
+}
+
+/* The UE holds the set that it registered on and the one that this led to. What was confirmed in between is
+ * of a 200 OK that it never got: had it used that set, the older ones would be superseded. Without this, as
+ * many lost answers as there is room for sets would lock it out (rule 6). */
+static void supersede_between(struct control *c, const struct sa_set *confirmed)
+{
+	struct hash_node *at = NULL;
+	struct sa_set *set, *oldest = NULL;
+
+	while ((set = next_older(c, confirmed, &at)) != NULL)
+		if (set->state == BGF_SET_ESTABLISHED &&
+		    (oldest == NULL || set->name.installed < oldest->name.installed))
+			oldest = set;
+	at = NULL;
+	while ((set = next_older(c, confirmed, &at)) != NULL)
+		if (set != oldest)
+			supersede(c, set);
 }
 
 void sets_first_used(struct control *c, struct sa_set *set)
@@ -365,8 +385,11 @@ void sets_settle(struct control *c, struct sa_set *confirmed)
 	confirmed->name.replaces = 0;
 	if (replaced != NULL && replaced != confirmed)
 		sets_end(c, replaced, ZB_EVENT_REMOVED, BGF_REMOVED_REPLACED);
-	if (!(confirmed->name.flags & BGF_SET_BEGAN_UNPROTECTED))
+	if (!(confirmed->name.flags & BGF_SET_BEGAN_UNPROTECTED)) {
+		if (confirmed->state == BGF_SET_ESTABLISHED)
+			supersede_between(c, confirmed);
 		return;
+	}
 	struct sa_set *set;
 	while (count < 8 && (set = next_older(c, confirmed, &at)) != NULL)
 		older[count++] = set;

@@ -37,8 +37,8 @@ void sets_end(struct control *c, struct sa_set *set, unsigned kind, unsigned why
 int sets_linger(struct control *c, struct sa_set *set, unsigned why, uint32_t drain_s, dplink_done done,
 		void *arg);
 
-/* The other sets that a confirmed one ends: the one it replaces (rule 6); older ones, if it began unprotected
- * (rule 21). */
+/* What becomes of the other sets when one is confirmed: the one that it replaces ends (rule 6), and the older
+ * ones, if it began unprotected (rule 21); else those that the UE never came to use are superseded. */
 void sets_settle(struct control *c, struct sa_set *confirmed);
 
 /* What is left to do after the data plane's sets were learned again (sync.c): `lost`: they are of another
@@ -51,8 +51,8 @@ struct sa_set *sets_find_ending(const struct control *c, uint64_t set_id);
 
 /* A confirmed set was used for the first time: its P-CSCF hears it. */
 void sets_first_used(struct control *c, struct sa_set *set);
-/* Rule 20, of a set that was used since CONFIRM: what is older of its registration is cut to 64*T1. Again it
- * changes nothing. */
+/* Rule 20, of a set that the UE uses: what is older of its registration is cut to 64*T1. Again it changes
+ * nothing. */
 void sets_supersede_older(struct control *c, const struct sa_set *used);
 
 /* How Zb shows a set; counters are 0. */

@@ -148,7 +148,8 @@ static bool settle_all(struct control *c)
 			/* What a CONFIRM, or a first use, did not come to finish. One that drains may be of
 			 * a failed authentication, which harms nothing (rule 22). */
 			sets_settle(c, set);
-			sets_supersede_older(c, set);
+			if (set->first_used)
+				sets_supersede_older(c, set);
 		}
 	}
 	return lost;

@@ -17,7 +17,7 @@ SECOND = 10**9
 TEMPORARY, ESTABLISHED, SUPERSEDED, DRAINING = 1, 2, 3, 4
 BEGAN_UNPROTECTED, EMERGENCY, REPLACE = 1, 2, 4
 EXPIRED, FIRST_USED, REMOVED, GAP, SUPERSEDED_EVENT = 1, 2, 3, 5, 6
-RELEASED, REPLACED, NEW_CHALLENGE, ANEW = 1, 2, 3, 6
+RELEASED, REPLACED, NEW_CHALLENGE, ANEW, GAVE_WAY = 1, 2, 3, 6, 7
 DONE, PORT_IN_USE, TOO_MANY_SETS, UNKNOWN_SET, BAD_STATE = 0, 17, 23, 25, 26
 AWAIT_AUTH, GRACE, CUT, VIA_DRAIN, SETS_MAX = 240 * SECOND, 30, 128 * SECOND, 5 * SECOND, 3
 BATCH = 1000  # fits into a pipe, so that neither waits for the other to read
@@ -71,35 +71,50 @@ class Model:
     def drain(self, s, why, span):
         s.state, s.why, s.until = DRAINING, why, self.now + span
 
-    def install(self, who, ue, ports, flags, via_id):
-        via = self.find(via_id)
-        if via_id and via is None:
-            return UNKNOWN_SET
-        goes = [s for s in self.of(who) if s.state == TEMPORARY and s is not via]  # rule 15
-        stay = [s for s in self.of(who) if s not in goes]
+    def ports(self, ue, ports, flags, goes):
+        """Rule 6: whether they may be had, and whose they are then."""
         replaced = None
-        for pair in ((0,), (1, 2)):  # rule 6: (port_uc), and (port_us, port_pc); port_ps is one
+        for pair in ((0,), (1, 2)):  # (port_uc), and (port_us, port_pc); port_ps is one
             in_way = [s for s in self.sets if s not in goes and s.ue == ue
                       and all(s.ports[i] == ports[i] for i in pair)]
             if not in_way:
                 continue
             if (not flags & REPLACE or len(in_way) > 1 or in_way[0].replaces
                     or replaced not in (None, in_way[0])):
-                return PORT_IN_USE
+                return False, None
             replaced = in_way[0]
-        way = None
-        count = len(stay) - (replaced in stay)
-        if count >= SETS_MAX:
-            draining = [s for s in stay if s.state == DRAINING and s is not via]
-            way = min(draining, key=lambda s: s.until, default=None)
-            if count > SETS_MAX or way is None or way is replaced:
-                return TOO_MANY_SETS
+        return True, replaced
+
+    def install(self, who, ue, ports, flags, via_id):
+        via = self.find(via_id)
+        if via_id and via is None:
+            return UNKNOWN_SET
+        goes = [s for s in self.of(who) if s.state == TEMPORARY and s is not via]  # rule 15
+        stay = [s for s in self.of(who) if s not in goes]
+        is_free, replaced = self.ports(ue, ports, flags, goes)
+        is_used = via in stay and via.state == ESTABLISHED
+        may_go = [s for s in stay if s.state == DRAINING]
+        may_go.sort(key=lambda s: s.until)
+        may_go += [s for s in stay if s.state == SUPERSEDED
+                   or is_used and s.state == ESTABLISHED and s in self.older(via)]
+        may_go = [s for s in may_go if s not in (via, replaced)]
+        count = len([s for s in stay if s is not replaced and not (s is via and s.state == TEMPORARY)])
+        too_many = max(0, count + 1 - SETS_MAX)
+        ways = may_go[:too_many]
+        if not is_free and ways and len(ways) == too_many:
+            is_free, replaced = self.ports(ue, ports, flags, goes + ways)
+        if not is_free:
+            return PORT_IN_USE
+        if len(ways) < too_many:
+            return TOO_MANY_SETS
+        for s in ways:
+            self.end(s, REMOVED, s.why if s.state == DRAINING else GAVE_WAY)
         for s in goes:
             self.end(s, REMOVED, NEW_CHALLENGE)
-        if via and via in stay and via.state == TEMPORARY:
+        if via in stay and via.state == TEMPORARY:
             self.drain(via, NEW_CHALLENGE, VIA_DRAIN)
-        if way:
-            self.end(way, REMOVED, way.why)
+        if is_used:
+            self.cut(self.older(via))
         self.last += 1
         self.sets.append(Set(self.last, who, ue, ports, flags, self.now + AWAIT_AUTH))
         self.sets[-1].replaces = replaced
@@ -119,6 +134,8 @@ class Model:
         if s.flags & BEGAN_UNPROTECTED:  # rule 21
             for old in self.older(s):
                 self.end(old, REMOVED, ANEW)
+        else:  # what the UE never came to use between the set that it is on and this one
+            self.cut([old for old in self.older(s) if old.state == ESTABLISHED][1:])
         return DONE
 
     def release(self, number, drain):
@@ -137,11 +154,12 @@ class Model:
             s.used = 1
             if is_told:
                 self.events.append((FIRST_USED, s.id, 0))
-            self.cut(s)
+            if s.state == ESTABLISHED:
+                self.cut(self.older(s))
 
-    def cut(self, new):
+    def cut(self, left):
         """Rule 20."""
-        for old in self.older(new) if new.state == ESTABLISHED else ():
+        for old in left:
             if old.state == ESTABLISHED:
                 old.state, old.until = SUPERSEDED, min(old.until, self.now + CUT)
                 self.events.append((SUPERSEDED_EVENT, old.id, 0))

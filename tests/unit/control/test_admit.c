@@ -151,7 +151,130 @@ static void rule_6_a_draining_set_gives_way_to_a_fourth(void **state)
 	}
 	in = nth(4);
 	expect_admission(f, &in);
-	assert_ptr_equal(f->a.gives_way, sets[3]);
+	assert_int_equal(f->a.go_count, 1);
+	assert_ptr_equal(f->a.go[0], sets[3]);
+}
+
+/* Who gives way to a fourth set, of three in these states; the nth was installed nth and ends in this order
+ * too, unless it is said otherwise. 0: nobody, it is refused. */
+static void rule_6_who_gives_way_to_a_fourth(void **state)
+{
+	enum { E = BGF_SET_ESTABLISHED, S = BGF_SET_SUPERSEDED, D = BGF_SET_DRAINING };
+	static const struct {
+		uint8_t states[3], via, ends_first, gives_way;
+	} table[] = {
+		{{S, S, E}, 3, 0, 1}, /* two switch-overs, and a third re-authentication: the oldest */
+		{{S, S, E}, 3, 2, 1}, /* whichever ends first */
+		{{S, D, E}, 3, 0, 2}, /* one that was released before that */
+		{{D, D, E}, 3, 2, 2}, /* and of these the one that ends first */
+		{{S, S, E}, 1, 0, 2}, /* never the one that carries the 401 */
+		{{D, D, E}, 1, 0, 2}, /* nor so */
+		{{E, E, E}, 0, 0, 0}, /* never an established one that the UE may be on: in the clear */
+		{{E, E, E}, 1, 0, 0}, /* or with the 401 on the oldest */
+		{{E, E, E}, 3, 0, 1}, /* one that the UE has left, for the 401 travels on a newer one */
+		{{E, E, E}, 2, 0, 1}, {{S, E, E}, 3, 0, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct sa_set *sets[4];
+		struct fixture *f;
+		struct install in;
+		assert_int_equal(setup(state), 0);
+		f = *state;
+		for (unsigned n = 1; n <= 3; n++) {
+			in = nth(n);
+			sets[n] = enter(f, &in, n, table[i].states[n - 1]);
+			sets[n]->name.installed = n;
+			sets[n]->expires = n == table[i].ends_first ? 1 : 1000 + n;
+		}
+		in = nth(4);
+		in.via_set = table[i].via;
+		if (table[i].gives_way == 0) {
+			expect_refusal(f, &in, ZB_CAUSE_TOO_MANY_SETS, ZB_ATTR_SUBSCRIBER);
+		} else {
+			expect_admission(f, &in);
+			assert_int_equal(f->a.go_count, 1);
+			assert_ptr_equal(f->a.go[0], sets[table[i].gives_way]);
+		}
+		teardown(state);
+	}
+	assert_int_equal(setup(state), 0);
+}
+
+/* Four, since one of them was to replace another: both that are on their way out go, or neither does. */
+static void rule_6_two_give_way_where_one_is_not_enough(void **state)
+{
+	struct fixture *f = *state;
+	struct sa_set *sets[5];
+	struct install in;
+
+	for (unsigned i = 1; i <= 4; i++) {
+		in = nth(i);
+		sets[i] = enter(f, &in, i, i <= 2 ? BGF_SET_SUPERSEDED : BGF_SET_ESTABLISHED);
+		sets[i]->name.installed = i;
+	}
+	in = nth(5);
+	expect_admission(f, &in);
+	assert_int_equal(f->a.go_count, 2);
+	assert_ptr_equal(f->a.go[0], sets[1]);
+	assert_ptr_equal(f->a.go[1], sets[2]);
+	sets[1]->state = BGF_SET_ESTABLISHED;
+	expect_refusal(f, &in, ZB_CAUSE_TOO_MANY_SETS, ZB_ATTR_SUBSCRIBER);
+}
+
+/* The temporary set that carries the 401 ends with it, so it is none of the three. */
+static void rule_6_the_set_that_the_401_travels_on_does_not_count(void **state)
+{
+	struct fixture *f = *state;
+	struct install in;
+
+	for (unsigned i = 1; i <= 3; i++) {
+		in = nth(i);
+		enter(f, &in, i, i == 3 ? BGF_SET_TEMPORARY : BGF_SET_ESTABLISHED);
+	}
+	in = nth(4);
+	in.via_set = 3;
+	expect_admission(f, &in);
+	assert_int_equal(f->a.go_count, 0);
+	assert_int_equal(f->a.via->id, 3);
+}
+
+/* Sets of another class or registration are never in the way of this one's (rules 20, 21). */
+static void rule_6_an_emergency_set_does_not_give_way(void **state)
+{
+	struct fixture *f = *state;
+	struct install in;
+
+	for (unsigned i = 1; i <= 3; i++) {
+		in = nth(i);
+		struct sa_set *set = enter(f, &in, i, BGF_SET_ESTABLISHED);
+		set->name.installed = i;
+		set->name.flags = i < 3 ? BGF_SET_EMERGENCY : 0;
+	}
+	in = nth(4);
+	in.via_set = 3;
+	expect_refusal(f, &in, ZB_CAUSE_TOO_MANY_SETS, ZB_ATTR_SUBSCRIBER);
+}
+
+/* A re-authentication, and every other UE: port_us and port_ps as they were; another port_uc and port_pc. */
+static void rule_7_port_us_and_port_ps_stay_and_are_shared(void **state)
+{
+	struct fixture *f = *state;
+	struct install old = nth(1), in = nth(1), other;
+
+	enter(f, &old, 1, BGF_SET_ESTABLISHED);
+	in.selectors.port_uc++;
+	in.selectors.port_pc++;
+	in.selectors.spi_uc += 10;
+	in.selectors.spi_us += 10;
+	expect_admission(f, &in);
+	assert_null(f->a.replaces);
+	other = old;
+	strcpy(other.subscriber, "bob");
+	other.selectors.ue = sample_addr("10.45.0.3");
+	expect_admission(f, &other);
+	in.selectors.port_uc = old.selectors.port_uc; /* which must change */
+	expect_refusal(f, &in, ZB_CAUSE_PORT_IN_USE, ZB_ATTR_PORT_UC);
 }
 
 static void rule_15_other_temporary_sets_go_first_and_their_ports_are_free(void **state)
@@ -234,6 +357,11 @@ int main(void)
 		T(rule_6_replace_does_not_take_two_sets_nor_one_that_is_being_replaced),
 		T(rule_6_three_sets_and_no_fourth),
 		T(rule_6_a_draining_set_gives_way_to_a_fourth),
+		T(rule_6_who_gives_way_to_a_fourth),
+		T(rule_6_two_give_way_where_one_is_not_enough),
+		T(rule_6_the_set_that_the_401_travels_on_does_not_count),
+		T(rule_6_an_emergency_set_does_not_give_way),
+		T(rule_7_port_us_and_port_ps_stay_and_are_shared),
 		T(rule_15_other_temporary_sets_go_first_and_their_ports_are_free),
 		T(rule_15_a_strangers_registration_harms_nobody),
 		T(rule_15_the_set_that_the_401_travels_on_drains),
