@@ -14,7 +14,7 @@
 
 enum {
 	RECORD_MAX = 65536,
-	RECORDS_AT_ONCE = 256, /* then the loop may do something else */
+	PACKETS_AT_ONCE = 16, /* then the loop may do something else */
 	RETRY_MS = 200,
 	SILENCE_MS = 1500, /* less than a client's usual wait, so that it hears DATAPLANE_DOWN in time */
 	SLOT_BITS = 32,
@@ -28,10 +28,11 @@ struct waiting {
 	uint32_t next_free;
 };
 
-/* A record that the socket did not take yet. */
-struct queued {
-	STAILQ_ENTRY(queued) next;
-	struct dpl_header record[];
+/* Records that go together, or that the socket did not take yet. */
+struct packet {
+	TAILQ_ENTRY(packet) next;
+	size_t used;
+	uint8_t octets[DPL_PACKET_MAX] __attribute__((aligned(8)));
 };
 
 struct dplink {
@@ -41,20 +42,36 @@ struct dplink {
 	int fd;
 	bool up; /* HELLO was answered */
 	bool complained;
-	struct event *readable, *writable, *retry, *silence;
+	struct event *readable, *writable, *flush, *retry, *silence;
 	struct waiting *waiting;
 	uint32_t room, first_free, outstanding;
 	uint32_t generation;
-	STAILQ_HEAD(, queued) queue;
+	TAILQ_HEAD(packet_queue, packet) queue;
+	struct packet *spare; /* the last one that went out, for the next; or NULL */
 	uint8_t *record;
 };
 
 enum { NO_SLOT = UINT32_MAX };
 
-static void free_queued(struct queued *q)
+static void free_packet(struct dplink *l, struct packet *p)
 {
-	OPENSSL_cleanse(q, sizeof(*q) + q->record[0].length);
-	free(q);
+	OPENSSL_cleanse(p->octets, p->used);
+	if (l->spare == NULL)
+		l->spare = p;
+	else
+		free(p);
+}
+
+static struct packet *new_packet(struct dplink *l)
+{
+	struct packet *p = l->spare != NULL ? l->spare : malloc(sizeof(*p));
+
+	l->spare = NULL;
+	if (p != NULL) {
+		p->used = 0;
+		TAILQ_INSERT_TAIL(&l->queue, p, next);
+	}
+	return p;
 }
 
 static void arm(struct event *e, int ms)
@@ -119,13 +136,14 @@ static void close_link(struct dplink *l)
 	if (l->writable != NULL)
 		event_free(l->writable);
 	l->readable = l->writable = NULL;
+	event_del(l->flush);
 	close(l->fd);
 	l->fd = -1;
 	l->up = false;
-	while (!STAILQ_EMPTY(&l->queue)) {
-		struct queued *q = STAILQ_FIRST(&l->queue);
-		STAILQ_REMOVE_HEAD(&l->queue, next);
-		free_queued(q);
+	while (!TAILQ_EMPTY(&l->queue)) {
+		struct packet *p = TAILQ_FIRST(&l->queue);
+		TAILQ_REMOVE(&l->queue, p, next);
+		free_packet(l, p);
 	}
 	for (uint32_t slot = 0; slot < l->room; slot++) {
 		if (l->waiting[slot].done == NULL)
@@ -158,10 +176,10 @@ static void on_silence(evutil_socket_t fd, short what, void *arg)
 
 static void flush(struct dplink *l)
 {
-	struct queued *q;
+	struct packet *p;
 
-	while ((q = STAILQ_FIRST(&l->queue)) != NULL) {
-		if (send(l->fd, q->record, q->record[0].length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+	while ((p = TAILQ_FIRST(&l->queue)) != NULL) {
+		if (send(l->fd, p->octets, p->used, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
 			if (errno == EINTR)
 				continue;
 			/* Another failure shows itself to the reader, which ends the link. */
@@ -169,8 +187,8 @@ static void flush(struct dplink *l)
 				event_add(l->writable, NULL);
 			return;
 		}
-		STAILQ_REMOVE_HEAD(&l->queue, next);
-		free_queued(q);
+		TAILQ_REMOVE(&l->queue, p, next);
+		free_packet(l, p);
 	}
 }
 
@@ -180,21 +198,22 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	flush(arg);
 }
 
+/* What this turn of the loop has to say goes out at its end, together. */
 static int submit(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg)
 {
-	struct queued *q = malloc(sizeof(*q) + record->length);
+	bool was_empty = TAILQ_EMPTY(&l->queue);
+	struct packet *p = TAILQ_LAST(&l->queue, packet_queue);
+	uint64_t txn;
 
-	if (q == NULL)
+	if (p == NULL || p->used + record->length > sizeof(p->octets))
+		p = new_packet(l);
+	if (p == NULL || await(l, done, arg, &txn) != 0)
 		return -ENOMEM;
-	memcpy(q->record, record, record->length);
-	if (await(l, done, arg, &q->record[0].txn) != 0) {
-		free_queued(q);
-		return -ENOMEM;
-	}
-	bool was_empty = STAILQ_EMPTY(&l->queue);
-	STAILQ_INSERT_TAIL(&l->queue, q, next);
+	memcpy(p->octets + p->used, record, record->length);
+	((struct dpl_header *)(void *)(p->octets + p->used))->txn = txn;
+	p->used += record->length;
 	if (was_empty)
-		flush(l);
+		event_active(l->flush, EV_TIMEOUT, 0);
 	return 0;
 }
 
@@ -255,12 +274,8 @@ static void take_event(struct dplink *l, const struct dpl_header *h)
 		to->stray(to->arg, (const struct dpl_stray *)h);
 }
 
-static int take_record(struct dplink *l, size_t length)
+static int take_record(struct dplink *l, const struct dpl_header *h)
 {
-	const struct dpl_header *h = (const struct dpl_header *)l->record;
-
-	if (length < sizeof(*h) || h->length != length)
-		return -EPROTO;
 	if (!(h->type & DPL_ANSWER)) {
 		take_event(l, h);
 		return 0;
@@ -280,12 +295,27 @@ static int take_record(struct dplink *l, size_t length)
 	return 0;
 }
 
+/* All records of a packet. A record's outcome may end the link. */
+static int take_packet(struct dplink *l, size_t length)
+{
+	int fd = l->fd;
+
+	for (size_t at = 0; at < length && l->fd == fd;) {
+		const struct dpl_header *h = (const struct dpl_header *)(const void *)(l->record + at);
+		if (length - at < sizeof(*h) || h->length < sizeof(*h) || h->length > length - at ||
+		    h->length % _Alignof(struct dpl_header) != 0 || take_record(l, h) != 0)
+			return -EPROTO;
+		at += h->length;
+	}
+	return 0;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct dplink *l = arg;
 
 	(void)what;
-	for (int i = 0; i < RECORDS_AT_ONCE && l->fd == fd; i++) {
+	for (int i = 0; i < PACKETS_AT_ONCE && l->fd == fd; i++) {
 		ssize_t n = recv(fd, l->record, RECORD_MAX, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -293,7 +323,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			lose(l, n == 0 ? "the data plane closed it" : strerror(errno));
 			return;
 		}
-		if (take_record(l, (size_t)n) != 0) {
+		if (take_packet(l, (size_t)n) != 0) {
 			lose(l, "it sent a record that is not of this version");
 			return;
 		}
@@ -361,11 +391,12 @@ struct dplink *dplink_new(struct event_base *base, const char *path, const struc
 	l->handlers = *handlers;
 	l->address.sun_family = AF_UNIX;
 	strncpy(l->address.sun_path, path, sizeof(l->address.sun_path) - 1);
-	STAILQ_INIT(&l->queue);
+	TAILQ_INIT(&l->queue);
 	l->retry = evtimer_new(base, on_retry, l);
 	l->silence = evtimer_new(base, on_silence, l);
+	l->flush = evtimer_new(base, on_writable, l);
 	l->record = malloc(RECORD_MAX);
-	if (l->retry == NULL || l->silence == NULL || l->record == NULL) {
+	if (l->retry == NULL || l->silence == NULL || l->flush == NULL || l->record == NULL) {
 		dplink_free(l);
 		return NULL;
 	}
@@ -380,6 +411,9 @@ void dplink_free(struct dplink *l)
 		event_free(l->retry);
 	if (l->silence != NULL)
 		event_free(l->silence);
+	if (l->flush != NULL)
+		event_free(l->flush);
+	free(l->spare);
 	free(l->waiting);
 	free(l->record);
 	free(l);

@@ -55,12 +55,21 @@ void session_close(struct session *s, const char *why)
 	event_active(s->writable, EV_WRITE, 1); /* freed there, when nobody holds it any more */
 }
 
+/* All answers of this turn of the loop go out together, at its end. */
+static void write_soon(struct session *s)
+{
+	if (s->writing)
+		return;
+	s->writing = true;
+	event_active(s->writable, EV_WRITE, 1);
+}
+
 void session_finish(struct session *s)
 {
 	s->closing = true;
 	s->heard = timers_now();
 	event_del(s->readable);
-	event_add(s->writable, NULL);
+	write_soon(s);
 }
 
 void session_free_all(struct control *c)
@@ -81,7 +90,7 @@ void session_send(struct session *s, const void *frame, size_t length)
 		session_close(s, "it does not read what it asked for");
 		return;
 	}
-	event_add(s->writable, NULL);
+	write_soon(s);
 }
 
 void session_send_event(struct session *s, const void *frame, size_t length)
@@ -148,6 +157,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		free_session(s);
 		return;
 	}
+	s->writing = false;
 	int n = evbuffer_get_length(s->out) > 0 ? evbuffer_write(s->out, fd) : 0;
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		session_close(s, s->closing ? NULL : strerror(errno));
@@ -162,10 +172,12 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		if (s->events & ZB_EVENT_BIT(ZB_EVENT_GAP))
 			send_bare(s, ZB_MSG_GAP, ZB_FLAG_EVENT);
 	}
-	if (evbuffer_get_length(s->out) > 0)
+	if (evbuffer_get_length(s->out) > 0) {
 		event_add(s->writable, NULL);
-	else if (s->closing)
+		s->writing = true;
+	} else if (s->closing) {
 		session_close(s, NULL);
+	}
 	resume(s);
 }
 
@@ -259,7 +271,7 @@ void session_op_ends(struct session *s, struct op *op)
 	LIST_REMOVE(op, of_session);
 	op->session = NULL;
 	if (s->paused && !s->dead)
-		event_add(s->writable, NULL); /* which resumes, out of the loop */
+		write_soon(s); /* which resumes, out of the loop */
 }
 
 /* --- time --- */

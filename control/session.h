@@ -44,6 +44,7 @@ struct session {
 	bool running;	 /* its frames are being looked at */
 	bool closing;	 /* when the output is out */
 	bool dead;	 /* freed by the loop */
+	bool writing;	 /* on_writable will be called, at the end of this turn or when there is room */
 	uint32_t events_lost;
 	/* CLOCK_BOOTTIME, ns */
 	uint64_t heard;	   /* when the last frame was whole */

@@ -208,6 +208,7 @@ static void refuse(struct ctl *c, size_t n)
 	dp_log(DP_WARNING, "link: a record of type %u and %zu octets is not one of version %u; closed",
 	       c->request.header.type, n, DPL_VERSION);
 	ctl_link_send(&c->link, &a);
+	ctl_link_flush(&c->link);
 	ctl_link_close(&c->link);
 }
 
@@ -227,13 +228,20 @@ static void client_run(struct ctl *c)
 	}
 }
 
-void ctl_run(struct ctl *c)
+bool ctl_run(struct ctl *c)
 {
 	ctl_link_flush(&c->link);
 	if (ctl_link_open(&c->link))
 		client_run(c);
+	ctl_link_flush(&c->link);
 	ctl_link_accept(&c->link);
 	ctl_link_watch(&c->link, sets_ready(c->sets));
+	return ctl_link_holds(&c->link) && sets_ready(c->sets) && !ctl_link_congested(&c->link);
+}
+
+void ctl_flush(struct ctl *c)
+{
+	ctl_link_flush(&c->link);
 }
 
 uint32_t ctl_client(const struct ctl *c)

@@ -7,6 +7,7 @@
 #define BGF_DP_CTL_H
 
 #include <stdbool.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,9 +34,11 @@ void ctl_free(struct ctl *c);
 /* The sets that it serves: before ctl_run is called first. */
 void ctl_set_sets(struct ctl *c, struct sets *sets);
 
-/* Readable when ctl_run has something to do. */
+/* Readable when ctl_run has something to do. True: it left requests that it can take at once. */
 int ctl_fd(const struct ctl *c);
-void ctl_run(struct ctl *c);
+bool ctl_run(struct ctl *c);
+/* Sends what was answered since: after sets_poll. */
+void ctl_flush(struct ctl *c);
 
 /* For sets_args.done, with the ctl as context. */
 void ctl_done(void *ctl, const struct sets_ticket *ticket, const struct dpl_set_state *set);
@@ -45,7 +48,7 @@ uint32_t ctl_client(const struct ctl *c);
 /* Gives the client an event that may wait; false: nobody is there, or it has enough to read. */
 bool ctl_tell(struct ctl *c, const struct dpl_header *event);
 
-/* Tells the client, if there is one, that a set was used first. */
+/* Tells the client, if there is one, that a set was used first; the next ctl_run or ctl_flush sends it. */
 void ctl_first_used(struct ctl *c, uint64_t set_id);
 
 #endif

@@ -18,9 +18,9 @@ enum {
 	QUEUE_ENOUGH = 1 << 20, /* octets queued: no more requests are read */
 };
 
-struct ctl_link_record {
-	STAILQ_ENTRY(ctl_link_record) next;
-	size_t length;
+struct ctl_link_packet {
+	TAILQ_ENTRY(ctl_link_packet) next;
+	size_t used, size;
 	uint8_t octets[];
 };
 
@@ -57,7 +57,7 @@ int ctl_link_listen(struct ctl_link *l, const char *path, char *error, size_t er
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	*l = (struct ctl_link){.epoll = -1, .listener = -1, .client = -1};
-	STAILQ_INIT(&l->queue);
+	TAILQ_INIT(&l->queue);
 	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
 	    (int)sizeof(address.sun_path)) {
 		snprintf(error, error_size, "link %s: longer than a socket's path can be", path);
@@ -102,18 +102,20 @@ bool ctl_link_open(const struct ctl_link *l)
 
 void ctl_link_close(struct ctl_link *l)
 {
-	struct ctl_link_record *r;
+	struct ctl_link_packet *p;
 
 	if (l->client < 0)
 		return;
 	close(l->client);
 	l->client = -1;
 	l->serial++;
-	while ((r = STAILQ_FIRST(&l->queue)) != NULL) {
-		STAILQ_REMOVE_HEAD(&l->queue, next);
-		free(r);
+	while ((p = TAILQ_FIRST(&l->queue)) != NULL) {
+		TAILQ_REMOVE(&l->queue, p, next);
+		free(p);
 	}
 	l->queued = 0;
+	explicit_bzero(l->packet, l->end);
+	l->at = l->end = 0;
 }
 
 /* Only root and the user that this process runs as may give orders. */
@@ -169,11 +171,12 @@ static void lost(struct ctl_link *l, const char *why)
 	ctl_link_close(l);
 }
 
-ssize_t ctl_link_receive(struct ctl_link *l, void *record, size_t size)
+/* Reads the next packet: its length, or -EAGAIN, -ECONNRESET. */
+static ssize_t packet_receive(struct ctl_link *l)
 {
 	if (l->client < 0)
 		return -ECONNRESET;
-	ssize_t n = recv(l->client, record, size, MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t n = recv(l->client, l->packet, sizeof(l->packet), MSG_DONTWAIT);
 	if (n > 0)
 		return n;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -182,52 +185,68 @@ ssize_t ctl_link_receive(struct ctl_link *l, void *record, size_t size)
 	return -ECONNRESET;
 }
 
-static void queue_add(struct ctl_link *l, const struct dpl_header *record)
+ssize_t ctl_link_receive(struct ctl_link *l, void *record, size_t size)
 {
-	struct ctl_link_record *r = malloc(sizeof(*r) + record->length);
+	struct dpl_header h;
 
-	if (r == NULL) {
-		lost(l, "no memory for an answer");
-		return;
+	if (l->at == l->end) {
+		ssize_t n = packet_receive(l);
+		if (n < 0)
+			return n;
+		l->at = 0;
+		l->end = (size_t)n;
 	}
-	r->length = record->length;
-	memcpy(r->octets, record, r->length);
-	STAILQ_INSERT_TAIL(&l->queue, r, next);
-	l->queued += r->length;
-}
-
-/* 0, -EAGAIN, or another negative errno. */
-static int send_now(const struct ctl_link *l, const void *record, size_t length)
-{
-	return send(l->client, record, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ? 0 : -errno;
+	/* what begins no record is handed on as it is: it is none */
+	size_t length = l->end - l->at;
+	if (length >= sizeof(h)) {
+		memcpy(&h, l->packet + l->at, sizeof(h));
+		if (h.length >= sizeof(h) && h.length < length)
+			length = h.length;
+	}
+	memcpy(record, l->packet + l->at, length < size ? length : size);
+	explicit_bzero(l->packet + l->at, length);
+	l->at += length;
+	return (ssize_t)length;
 }
 
 void ctl_link_send(struct ctl_link *l, const struct dpl_header *record)
 {
 	if (l->client < 0)
 		return;
-	int rc = STAILQ_EMPTY(&l->queue) ? send_now(l, record, record->length) : -EAGAIN;
-	if (rc == -EAGAIN) {
-		queue_add(l, record);
-		ctl_link_watch(l, true);
-	} else if (rc != 0) {
-		lost(l, strerror(-rc));
+	struct ctl_link_packet *p = TAILQ_LAST(&l->queue, ctl_link_queue);
+	if (p == NULL || p->size - p->used < record->length) {
+		size_t size = record->length > DPL_PACKET_MAX ? record->length : DPL_PACKET_MAX;
+		p = malloc(sizeof(*p) + size);
+		if (p == NULL) {
+			lost(l, "no memory for an answer");
+			return;
+		}
+		p->used = 0;
+		p->size = size;
+		TAILQ_INSERT_TAIL(&l->queue, p, next);
 	}
+	memcpy(p->octets + p->used, record, record->length);
+	p->used += record->length;
+	l->queued += record->length;
 }
 
 void ctl_link_flush(struct ctl_link *l)
 {
-	struct ctl_link_record *r;
+	struct ctl_link_packet *p;
 
-	while (l->client >= 0 && (r = STAILQ_FIRST(&l->queue)) != NULL) {
-		int rc = send_now(l, r->octets, r->length);
-		if (rc == -EAGAIN)
+	while (l->client >= 0 && (p = TAILQ_FIRST(&l->queue)) != NULL) {
+		ssize_t n = send(l->client, p->octets, p->used, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno == EAGAIN) {
+			ctl_link_watch(l, true);
 			return;
-		STAILQ_REMOVE_HEAD(&l->queue, next);
-		l->queued -= r->length;
-		free(r);
-		if (rc != 0)
-			lost(l, strerror(-rc));
+		}
+		if (n < 0) {
+			lost(l, strerror(errno));
+			return;
+		}
+		TAILQ_REMOVE(&l->queue, p, next);
+		l->queued -= p->used;
+		free(p);
 	}
 }
 
@@ -241,7 +260,7 @@ void ctl_link_watch(struct ctl_link *l, bool ready)
 	if (l->client < 0)
 		return;
 	uint32_t events =
-		(ready && !ctl_link_congested(l) ? EPOLLIN : 0) | (STAILQ_EMPTY(&l->queue) ? 0 : EPOLLOUT);
+		(ready && !ctl_link_congested(l) ? EPOLLIN : 0) | (TAILQ_EMPTY(&l->queue) ? 0 : EPOLLOUT);
 	if (events == l->watched)
 		return;
 	l->watched = events;

@@ -13,7 +13,7 @@
 
 #include "bgf_dplink.h"
 
-struct ctl_link_record;
+struct ctl_link_packet;
 
 struct ctl_link {
 	int epoll, listener;
@@ -21,7 +21,10 @@ struct ctl_link {
 	uint32_t serial;  /* of the client; steps with each: answers to a former one go nowhere */
 	uint32_t watched; /* events that epoll reports for the client */
 	size_t queued;	  /* octets */
-	STAILQ_HEAD(, ctl_link_record) queue;
+	TAILQ_HEAD(ctl_link_queue, ctl_link_packet) queue;
+	/* the packet that is being read: records from `at` to `end`; wiped behind them, for keys are in it */
+	size_t at, end;
+	uint8_t packet[DPL_PACKET_MAX] __attribute__((aligned(8)));
 };
 
 /* 0 or a negative errno with a sentence in error[]. */
@@ -34,11 +37,17 @@ void ctl_link_accept(struct ctl_link *l);
 void ctl_link_close(struct ctl_link *l);
 bool ctl_link_open(const struct ctl_link *l);
 
-/* The next record's octets (at most size; the length of a longer one is returned, more than size), or
+/* The next record's octets (at most size; the length of a longer one, or of what is none, is returned), or
  * -EAGAIN; an end or an error closes the client: -ECONNRESET. */
 ssize_t ctl_link_receive(struct ctl_link *l, void *record, size_t size);
 
-/* Sends a record or queues it. */
+/* Whether records wait that no descriptor tells of any more. */
+static inline bool ctl_link_holds(const struct ctl_link *l)
+{
+	return l->client >= 0 && l->at < l->end;
+}
+
+/* Queues a record; sends what is queued, several records a packet. */
 void ctl_link_send(struct ctl_link *l, const struct dpl_header *record);
 void ctl_link_flush(struct ctl_link *l);
 /* The client does not take its answers: read no more requests. */

@@ -91,13 +91,16 @@ static void take_event(struct loop *l, int fd)
 	}
 }
 
-/* Sleeps until there is something to do; `soon`: not longer than the workers may take. */
-static void wait(struct loop *l, bool soon)
+/* Sleeps until there is something to do; `changes` wait: not longer than the workers may take; `more`: not at
+ * all. */
+static void wait(struct loop *l, uint32_t changes, bool more)
 {
 	struct epoll_event events[FDS_MAX];
 	uint64_t now = now_ms();
 	uint64_t left_ms = l->next_tick > now ? l->next_tick - now : 0;
-	struct timespec timeout = {.tv_nsec = soon ? GRACE_US * 1000L : (long)left_ms * 1000000};
+	struct timespec timeout = {.tv_nsec = more	    ? 0
+					      : changes > 0 ? GRACE_US * 1000L
+							    : (long)left_ms * 1000000};
 	int n = epoll_pwait2(l->epoll, events, FDS_MAX, &timeout, NULL);
 
 	for (int i = 0; i < n; i++)
@@ -170,20 +173,22 @@ int loop_run(const struct loop_args *args, char *error, size_t error_size)
 {
 	struct loop l = {.args = *args, .epoll = epoll_create1(EPOLL_CLOEXEC)};
 	int rc = l.epoll < 0 ? -errno : watch_all(&l);
-	uint32_t waiting = 0;
+	uint32_t changes = 0;
+	bool more = false;
 
 	if (rc != 0)
 		snprintf(error, error_size, "main loop: %s", strerror(-rc));
 	while (rc == 0 && !l.stop) {
-		wait(&l, waiting > 0);
+		wait(&l, changes, more);
 		if (now_ms() >= l.next_tick)
 			tick(&l);
 		if (l.kernel)
 			exceptions_run(l.args.exceptions);
 		l.kernel = false;
 		take_notices(&l);
-		ctl_run(l.args.ctl);
-		waiting = sets_poll(l.args.sets);
+		more = ctl_run(l.args.ctl);
+		changes = sets_poll(l.args.sets);
+		ctl_flush(l.args.ctl);
 		rc = exceptions_fault(l.args.exceptions, error, error_size);
 	}
 	if (l.epoll >= 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The link between bgf-control (client) and bgf-dataplane (server): fixed records over a unix seqpacket
- * socket on one host, host byte order, one record a packet. The server serves one client at a time (a second
- * is answered HELLO with -EBUSY and closed) and checks SO_PEERCRED: only root and its own user may connect.
+ * socket on one host, host byte order, one or more whole records a packet. The server serves one client at a
+ * time (a second is answered HELLO with -EBUSY and closed) and checks SO_PEERCRED: only root and its own user
+ * may connect.
  *
  * Requests may be pipelined. Each is answered by exactly one record of the same type with DPL_ANSWER set and
  * the same txn, not necessarily in order; a request that fails changes nothing. A request that changes a set
@@ -23,8 +24,9 @@
 #include "bgf_sa.h"
 
 enum {
-	DPL_VERSION = 3,
+	DPL_VERSION = 4,
 	DPL_ANSWER = 0x8000,
+	DPL_PACKET_MAX = 16384, /* octets of several records in one packet; one alone may be longer */
 	DPL_BATCH = 64 /* rows in one SET_LIST answer at most */,
 	DPL_POLL_GAPS = 7
 };

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SIZE = 4096 };
+enum {
+	FIRST_SIZE = 4096,
+	READ_SIZE = 16384, /* at most of what a read fills: others have their turn */
+};
 
 static void forget_taken(struct zb_stream *s)
 {
@@ -32,8 +35,8 @@ static size_t wanted_size(const struct zb_stream *s)
 {
 	struct zb_header header;
 
-	if (s->filled && s->size < ZB_FRAME_MAX)
-		return s->size * 2 < ZB_FRAME_MAX ? s->size * 2 : ZB_FRAME_MAX;
+	if (s->filled && s->size < READ_SIZE)
+		return READ_SIZE;
 	if (s->used < ZB_HEADER_LEN)
 		return FIRST_SIZE;
 	zb_header_decode(s->data, &header);

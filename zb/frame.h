@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Frames out of a byte stream: what was read is kept until a frame is whole. The buffer grows to the size of
- * the frame that is coming, and where reads fill it, ZB_FRAME_MAX at most, and is wiped behind what was
- *taken, for keys come this way. One thread at a time.
+ * the frame that is coming, ZB_FRAME_MAX at most, and a little where reads fill it, and is wiped behind what
+ *was taken, for keys come this way. One thread at a time.
  *
  *	room = zb_stream_room(s, &n); n = read(fd, room, n); zb_stream_add(s, n);
  *	while ((r = zb_stream_next(s, &frame, &header)) == 1) ...

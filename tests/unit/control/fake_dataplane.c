@@ -162,16 +162,21 @@ static void serve(struct fake_dataplane *f, const union request *r)
 static void on_request(evutil_socket_t fd, short what, void *arg)
 {
 	struct fake_dataplane *f = arg;
+	static uint8_t packet[DPL_PACKET_MAX];
 	union request r;
 
 	(void)what;
 	while (f->client == fd) {
-		ssize_t n = recv(fd, &r, sizeof(r), MSG_DONTWAIT);
+		ssize_t n = recv(fd, packet, sizeof(packet), MSG_DONTWAIT);
 		if (n == 0)
 			drop_client(f);
 		if (n <= 0)
 			break;
-		serve(f, &r);
+		for (ssize_t at = 0; at < n && f->client == fd; at += r.header.length) {
+			memcpy(&r.header, packet + at, sizeof(r.header));
+			memcpy(&r, packet + at, r.header.length);
+			serve(f, &r);
+		}
 	}
 	if (f->client == fd && f->late_set != NULL) {
 		struct dpl_set_state was = *f->late_set;

@@ -309,12 +309,47 @@ static void an_answer_to_a_dead_client_goes_nowhere(void **state)
 	close(fd);
 }
 
+/* How many records a packet of n octets has. */
+static unsigned records_in(const uint8_t *packet, ssize_t n)
+{
+	struct dpl_header h;
+	unsigned count = 0;
+
+	for (ssize_t at = 0; at < n; at += h.length, count++) {
+		memcpy(&h, packet + at, sizeof(h));
+		assert_true(h.length >= sizeof(h) && h.length <= n - at);
+	}
+	return count;
+}
+
+/* Many requests in one packet are taken as if they came one by one, and their answers come together. */
+static void several_records_in_one_packet(void **state)
+{
+	(void)state;
+	static uint8_t packet[DPL_PACKET_MAX];
+	struct dpl_cursor r = {.header = header(DPL_PORTS, sizeof(r))};
+	const unsigned count = 200; /* more than are taken in one run */
+	unsigned taken = 0;
+	int fd = greeted();
+
+	for (unsigned i = 0; i < count; i++)
+		memcpy(packet + i * sizeof(r), &r, sizeof(r));
+	assert_int_equal(send(fd, packet, count * sizeof(r), MSG_NOSIGNAL), count * sizeof(r));
+	assert_true(ctl_run(ctl)); /* some are left, and no descriptor tells of them */
+	assert_false(ctl_run(ctl));
+	for (ssize_t n; (n = recv(fd, packet, sizeof(packet), 0)) > 0;)
+		taken += records_in(packet, n);
+	assert_int_equal(taken, count);
+	close(fd);
+}
+
 /* Requests without end, no answer taken: what is kept is bounded, nothing is lost or blocks. */
 static void a_client_that_does_not_read_is_not_read(void **state)
 {
 	(void)state;
 	int fd = greeted();
 	struct dpl_cursor r = {.header = header(DPL_SET_LIST, sizeof(r))};
+	static uint8_t packet[65536];
 	unsigned sent = 0, taken = 0, idle = 0;
 
 	for (unsigned n = 0; n < CAPACITY; n++)
@@ -326,8 +361,8 @@ static void a_client_that_does_not_read_is_not_read(void **state)
 	}
 	assert_true(sent < 20000);
 	while (taken < sent) {
-		while (recv(fd, &answer, sizeof(answer), 0) > 0)
-			taken++;
+		for (ssize_t n; (n = recv(fd, packet, sizeof(packet), 0)) > 0;)
+			taken += records_in(packet, n);
 		turn();
 	}
 	expect(ask_cursor(fd, DPL_PORTS, 0), DPL_PORTS, sizeof(struct dpl_port), 0);
@@ -341,10 +376,12 @@ static void first_use_is_an_event(void **state)
 	int fd = connected();
 	turn();
 	ctl_first_used(ctl, 5); /* not greeted */
+	ctl_flush(ctl);
 	assert_int_equal(recv(fd, &answer, sizeof(answer), 0), -1);
 	close(fd);
 	fd = greeted();
 	ctl_first_used(ctl, 77);
+	ctl_flush(ctl);
 	assert_int_equal(recv(fd, &answer, sizeof(answer), 0), sizeof(struct dpl_set_id));
 	assert_int_equal(answer.header.type, DPL_FIRST_USED);
 	assert_int_equal(answer.header.txn, 0);
@@ -393,6 +430,7 @@ int main(void)
 		T(a_second_client_is_told_and_closed),
 		T(an_answer_to_a_dead_client_goes_nowhere),
 		T(a_client_that_does_not_read_is_not_read),
+		T(several_records_in_one_packet),
 		T(first_use_is_an_event),
 		T(places_for_the_socket),
 	};

@@ -156,9 +156,9 @@ static void test_a_full_buffer_has_no_room(void **state)
 	(void)state;
 	while (zb_stream_room(&s, &room) != NULL) {
 		add(&s, beat, room < sizeof(beat) ? room : sizeof(beat));
-		assert_true(s.used <= ZB_FRAME_MAX); /* reads that fill it make it larger, up to that */
+		assert_true(s.used <= 16384); /* reads that fill it make it larger, up to that */
 	}
-	assert_int_equal(s.used, ZB_FRAME_MAX);
+	assert_int_equal(s.used, 16384);
 	while (zb_stream_next(&s, &frame, &header, &fault) == 1)
 		;
 	assert_non_null(zb_stream_room(&s, &room));
