@@ -21,7 +21,8 @@ enum {
 	CONFIG_UNPROTECTED_MAX = 4,
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_PEERS_MAX = 64,
-	CONFIG_PATH_MAX = 108, /* fits sockaddr_un */
+	CONFIG_PATH_MAX = 108,	/* fits sockaddr_un */
+	CONFIG_HANDOVER = 1024, /* packets that wait in a ring between workers */
 };
 
 /* An address that the gateway serves: a P-CSCF's Gm address, behind the core port. */
@@ -39,7 +40,8 @@ struct config_port {
 	char tap_netns[32]; /* the network namespace of the tap; "": the one that the dataplane runs in */
 	uint16_t mtu;	    /* octets of IP */
 	uint16_t rx_descriptors, tx_descriptors;
-	bool verify_l4; /* drop wrong UDP and TCP checksums (a veth peer's unfinished ones) */
+	uint16_t queues; /* receive and transmit queues to use at most; 0: one a worker, where it has them */
+	bool verify_l4;	 /* drop wrong UDP and TCP checksums (a veth peer's unfinished ones) */
 };
 
 struct config_dataplane {

@@ -105,14 +105,15 @@ static void rule_buffers_suffice(struct load *load)
 {
 	const struct config_dataplane *d = &load->config->dataplane;
 	uint32_t queued = d->access.rx_descriptors + d->access.tx_descriptors + d->core.rx_descriptors +
-			  d->core.tx_descriptors;
+			  d->core.tx_descriptors + (d->worker_count > 1 ? 2 * CONFIG_HANDOVER : 0);
 	char found[RULE_FOUND], allowed[RULE_FOUND];
 
 	if (d->mbufs > queued * d->worker_count)
 		return;
 	snprintf(found, sizeof(found), "%u", d->mbufs);
-	snprintf(allowed, sizeof(allowed), "more than %u, the descriptors of %u worker%s",
-		 queued * d->worker_count, d->worker_count, d->worker_count == 1 ? "" : "s");
+	snprintf(allowed, sizeof(allowed), "more than %u, the descriptors%s of %u worker%s",
+		 queued * d->worker_count, d->worker_count == 1 ? "" : " and rings", d->worker_count,
+		 d->worker_count == 1 ? "" : "s");
 	rule_fault(load, "dataplane.mbufs", found, allowed);
 }
 

@@ -48,6 +48,8 @@ static const struct schema_form interface_form = {"a network interface's name", 
 static const struct schema_form device_form = {
 	"a PCI address, or a virtual device with its arguments and no blank", is_device};
 static const struct schema_form path_form = {"an absolute path without blanks", is_path};
+static const struct schema_form one_port_form = {
+	"one group { ... }: several ports on a side are not supported", NULL};
 static const struct schema_form store_form = {"an absolute path whose file name does not contain 'map_'",
 					      is_store};
 
@@ -64,7 +66,7 @@ static const struct schema_form store_form = {"an absolute path whose file name 
 
 /* The keys of a port, the same on both sides. */
 #define PORT_KEYS(side, text)                                                                                \
-	{"dataplane." #side, .type = SCHEMA_GROUP, .help = text},                                            \
+	{"dataplane." #side, .type = SCHEMA_GROUP, .form = &one_port_form, .help = text},                    \
 		{"dataplane." #side ".device", AT(dataplane.side.device), STRING(1, 64, device),             \
 		 .fallback = REQUIRED,                                                                       \
 		 .help = "DPDK: a PCI address, or a virtual device with its arguments"},                     \
@@ -82,6 +84,10 @@ static const struct schema_form store_form = {"an absolute path whose file name 
 		 .help = "length of a receive queue; short ones keep packets in the cache"},                 \
 		{"dataplane." #side ".tx_descriptors", AT(dataplane.side.tx_descriptors), INTEGER(64, 8192), \
 		 .fallback = "1024", .help = "length of a transmit queue"},                                  \
+		{"dataplane." #side ".queues", AT(dataplane.side.queues), INTEGER(0, CONFIG_WORKERS_MAX),    \
+		 .fallback = "0",                                                                            \
+		 .help = "receive and transmit queues to use at most; 0: one a worker, if the device has "   \
+			 "them"},                                                                            \
 	{                                                                                                    \
 		"dataplane." #side ".verify_l4", AT(dataplane.side.verify_l4), BOOLEAN,                      \
 			.fallback = "false",                                                                 \
@@ -188,7 +194,7 @@ const char *schema_allowed(const struct schema_key *key, char *buf, size_t size)
 {
 	switch (key->type) {
 	case SCHEMA_GROUP:
-		snprintf(buf, size, "a group { ... }");
+		snprintf(buf, size, "%s", key->form != NULL ? key->form->text : "a group { ... }");
 		break;
 	case SCHEMA_LIST:
 		snprintf(buf, size, "a list of %jd to %jd groups ( { ... }, ... )", (intmax_t)key->min,

@@ -52,7 +52,7 @@ struct side {
 
 struct exceptions {
 	struct side side[PORT_SIDES];
-	struct rte_ring *to_kernel, *from_kernel;
+	struct rte_ring *to_kernel, *from_kernel[PORT_SIDES];
 	struct rte_mempool *pool;
 	uint32_t rate;
 	struct hold *hold;
@@ -168,8 +168,7 @@ static bool source_is_own(const struct side *s, const uint8_t *frame, uint32_t l
 /* A whole frame to the worker that sends. */
 static void send_frame(struct exceptions *e, struct rte_mbuf *m, unsigned out, unsigned counted)
 {
-	m->port = e->side[out].port->dpdk_id;
-	if (rte_ring_enqueue(e->from_kernel, m) != 0)
+	if (rte_ring_enqueue(e->from_kernel[out], m) != 0)
 		drop(e, m, counted, BGF_DROP_EXCEPTION_FULL);
 }
 
@@ -453,7 +452,7 @@ int exceptions_start(const struct exceptions_args *args, struct exceptions **ret
 		return r;
 	*e = (struct exceptions){
 		.to_kernel = args->to_kernel,
-		.from_kernel = args->from_kernel,
+		.from_kernel = {args->from_kernel[PORT_ACCESS], args->from_kernel[PORT_CORE]},
 		.pool = args->pool,
 		.rate = args->rate,
 		.hold = hold_new(),

@@ -33,7 +33,7 @@ struct exceptions_args {
 	const struct config_port *config[PORT_SIDES];
 	struct nexthop_table *nexthops[PORT_SIDES];
 	struct rte_ring *to_kernel;
-	struct rte_ring *from_kernel; /* of worker 0 */
+	struct rte_ring *from_kernel[PORT_SIDES]; /* whole frames for that port */
 	struct rte_mempool *pool;
 	uint32_t rate; /* packets a second to the kernel, a port */
 };

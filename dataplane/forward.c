@@ -8,6 +8,7 @@
 #include "handoff.h"
 #include "nexthop.h"
 #include "pkt.h"
+#include "queues.h"
 
 static_assert((int)NEXTHOP_BURST >= (int)WORKER_BURST, "a burst is one look-up");
 
@@ -31,17 +32,35 @@ static void leave(struct leaving *l, struct rte_mbuf *m)
 	batch_add(&l->out, m);
 }
 
-/* Sends; what the port does not take is dropped by name and taken out of *l, the rest belongs to the port. */
-static void transmit(struct worker *w, enum port_side side, struct leaving *l)
+static uint16_t into_queue(struct worker *w, enum port_side side, struct rte_mbuf **m, uint16_t n)
 {
-	const uint16_t n = l->out.n;
 	uint16_t sent = 0, more;
 
 	do {
-		more = rte_eth_tx_burst(w->port[side]->dpdk_id, w->queue[side], l->out.m + sent,
+		more = rte_eth_tx_burst(w->port[side]->dpdk_id, w->tx_queue[side], m + sent,
 					(uint16_t)(n - sent));
 		sent += more;
 	} while (sent < n && more > 0);
+	return sent;
+}
+
+/* By the worker that has a queue on that side: there they are counted as sent and forwarded, since only
+ * there it is known whether the port takes them. */
+static void pass_on(struct worker *w, enum port_side side, struct leaving *l)
+{
+	for (uint16_t i = handoff_way_out(w, side, l->out.m, l->out.n); i < l->out.n; i++)
+		drop(w, l->out.m[i], BGF_DROP_TX_FULL);
+	leaving_none(l);
+}
+
+/* Sends; what the port does not take is dropped by name and taken out of *l, the rest belongs to the port. */
+static void transmit(struct worker *w, enum port_side side, struct leaving *l)
+{
+	if (w->tx_queue[side] == QUEUE_NONE) {
+		pass_on(w, side, l);
+		return;
+	}
+	const uint16_t n = l->out.n, sent = into_queue(w, side, l->out.m, n);
 	l->out.n = sent;
 	for (uint16_t i = sent; i < n; i++) {
 		l->octets -= l->out.m[i]->pkt_len;
@@ -79,12 +98,21 @@ static void dispatch(struct worker *w, enum port_side side, struct rte_mbuf *m, 
 	handoff_exception(w, m, EXCEPTION_NEIGHBOUR);
 }
 
+/* Sends what was looked up and wrapped or stripped, and counts it on the port that it came in on. */
+static void transmit_forwarded(struct worker *w, enum port_side side, struct leaving *l)
+{
+	struct counters *c = &w->counters[side == PORT_CORE ? PORT_ACCESS : PORT_CORE];
+
+	transmit(w, side, l);
+	c->forwarded_esp += l->secured;
+	c->forwarded_clear += l->out.n - l->secured;
+}
+
 void forward(struct worker *w, enum port_side side, const struct batch *in)
 {
 	const uint8_t *dst[WORKER_BURST];
 	uint8_t ipv6[WORKER_BURST];
 	uint16_t id[WORKER_BURST];
-	struct counters *c = &w->counters[side == PORT_CORE ? PORT_ACCESS : PORT_CORE];
 	struct leaving l;
 
 	if (in->n == 0)
@@ -97,26 +125,35 @@ void forward(struct worker *w, enum port_side side, const struct batch *in)
 	nexthop_find_bulk(w->nexthops[side], dst, ipv6, in->n, id);
 	for (uint16_t i = 0; i < in->n; i++)
 		dispatch(w, side, in->m[i], id[i], &l);
-	transmit(w, side, &l);
-	c->forwarded_esp += l.secured;
-	c->forwarded_clear += l.out.n - l.secured;
+	transmit_forwarded(w, side, &l);
 }
 
-void forward_frames(struct worker *w, struct rte_mbuf *const *m, uint16_t n)
+void forward_finished(struct worker *w, enum port_side side, struct rte_mbuf *const *m, uint16_t n)
 {
-	struct leaving l[PORT_SIDES];
+	struct leaving l;
 
 	if (n == 0)
 		return;
-	leaving_none(&l[PORT_ACCESS]);
-	leaving_none(&l[PORT_CORE]);
+	leaving_none(&l);
 	for (uint16_t i = 0; i < n; i++) {
-		const enum port_side side =
-			m[i]->port == w->port[PORT_ACCESS]->dpdk_id ? PORT_ACCESS : PORT_CORE;
-		*pkt(m[i]) = (struct pkt){.side = (uint8_t)side};
-		leave(&l[side], m[i]);
+		rte_prefetch0(m[i]);
+		rte_prefetch0(pkt(m[i]));
 	}
-	for (int side = 0; side < PORT_SIDES; side++)
-		if (l[side].out.n > 0)
-			transmit(w, (enum port_side)side, &l[side]);
+	for (uint16_t i = 0; i < n; i++)
+		leave(&l, m[i]);
+	transmit_forwarded(w, side, &l);
+}
+
+void forward_frames(struct worker *w, enum port_side side, struct rte_mbuf *const *m, uint16_t n)
+{
+	struct leaving l;
+
+	if (n == 0)
+		return;
+	leaving_none(&l);
+	for (uint16_t i = 0; i < n; i++) {
+		*pkt(m[i]) = (struct pkt){.side = (uint8_t)side};
+		leave(&l, m[i]);
+	}
+	transmit(w, side, &l);
 }

@@ -28,6 +28,7 @@
 #include "loop.h"
 #include "nexthop.h"
 #include "pkt.h"
+#include "queues.h"
 #include "served.h"
 #include "sets.h"
 #include "show.h"
@@ -40,7 +41,9 @@ enum {
 	POOL_CACHE = 256, /* mbufs that a lcore keeps hot */
 	KERNEL_RING = 4096,
 	NOTICES_RING = 16384,
-	HANDOVER_RING = 4096,
+	/* Frames that wait for another worker: as many as wait in a receive queue. What is longer adds to the
+	 * delay, and lets the sets of one overloaded worker take the buffers from all others. */
+	HANDOVER_RING = CONFIG_HANDOVER,
 };
 
 struct gateway {
@@ -50,11 +53,13 @@ struct gateway {
 	size_t error_size;
 
 	struct store *store;
-	struct rte_mempool *pool;
+	struct rte_mempool *pool[PORT_SIDES]; /* of each port's socket; the same where they share it */
 	struct port port[PORT_SIDES];
 	uint16_t workers;
 	struct rte_rcu_qsbr *rcu;
-	struct rte_ring *to_kernel, *from_kernel, *notices, *handover[WORKER_MAX];
+	struct rte_ring *to_kernel, *from_kernel[PORT_SIDES], *notices, *handover[WORKER_MAX];
+	struct rte_ring
+		*outgoing[PORT_SIDES][WORKER_MAX]; /* by the worker that sends for others (queues.h) */
 	int wake;
 	struct served_table served;
 	struct tuple_table *tuples;
@@ -92,40 +97,70 @@ static int store_start(struct gateway *g)
 	return rc < 0 ? rc : 0;
 }
 
-static int pool_start(struct gateway *g)
+static int devices_find(struct gateway *g)
 {
-	uint16_t mtu = RTE_MAX(g->dp->access.mtu, g->dp->core.mtu);
-	uint32_t room = RTE_ALIGN(RTE_MAX(mtu + 64u, 2048u), 64u) + RTE_PKTMBUF_HEADROOM;
+	const struct config_port *const config[PORT_SIDES] = {port_config(g, PORT_ACCESS),
+							      port_config(g, PORT_CORE)};
+
+	g->workers = (uint16_t)g->dp->worker_count;
+	return port_find_both(config, g->workers, g->port, g->error, (unsigned)g->error_size);
+}
+
+static int pool_new(struct gateway *g, int side, uint32_t mbufs)
+{
+	const uint16_t mtu = RTE_MAX(g->dp->access.mtu, g->dp->core.mtu);
+	const uint32_t room = RTE_ALIGN(RTE_MAX(mtu + 64u, 2048u), 64u) + RTE_PKTMBUF_HEADROOM;
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	snprintf(name, sizeof(name), "packets%d", side);
+	g->pool[side] =
+		rte_pktmbuf_pool_create(name, mbufs, POOL_CACHE, 0, (uint16_t)room, g->port[side].socket);
+	if (g->pool[side] == NULL)
+		return fault(g, -rte_errno,
+			     "%u packet buffers of %u octets on NUMA node %d: %s; raise memory_mb (%u) or "
+			     "lower mbufs",
+			     mbufs, room, g->port[side].socket, rte_strerror(rte_errno), g->dp->memory_mb);
+	return 0;
+}
+
+static void pools_stop(struct gateway *g)
+{
+	if (g->pool[PORT_CORE] != g->pool[PORT_ACCESS])
+		rte_mempool_free(g->pool[PORT_CORE]);
+	rte_mempool_free(g->pool[PORT_ACCESS]);
+}
+
+/* One for both ports, or half of the buffers on the socket of each. */
+static int pools_start(struct gateway *g)
+{
+	const bool shared = g->port[PORT_ACCESS].socket == g->port[PORT_CORE].socket;
 	int rc = pkt_register();
 
 	if (rc != 0)
 		return fault(g, rc, "no room for packet metadata in DPDK's buffers: %s", strerror(-rc));
-	g->pool = rte_pktmbuf_pool_create("packets", g->dp->mbufs, POOL_CACHE, 0, (uint16_t)room,
-					  (int)rte_socket_id());
-	if (g->pool == NULL)
-		return fault(g, -rte_errno,
-			     "%u packet buffers of %u octets: %s; raise memory_mb (%u) or lower "
-			     "mbufs",
-			     g->dp->mbufs, room, rte_strerror(rte_errno), g->dp->memory_mb);
-	return 0;
+	rc = pool_new(g, PORT_ACCESS, shared ? g->dp->mbufs : g->dp->mbufs / 2);
+	if (rc == 0 && !shared)
+		rc = pool_new(g, PORT_CORE, g->dp->mbufs / 2);
+	if (rc != 0)
+		pools_stop(g);
+	else if (shared)
+		g->pool[PORT_CORE] = g->pool[PORT_ACCESS];
+	return rc;
 }
 
 static int devices_start(struct gateway *g)
 {
 	const struct config_port *const config[PORT_SIDES] = {port_config(g, PORT_ACCESS),
 							      port_config(g, PORT_CORE)};
-	int rc = port_start_both(config, (uint16_t)g->dp->worker_count, g->pool, g->port, g->error,
-				 (unsigned)g->error_size);
+	int rc = port_start_both(config, g->workers, g->pool, g->port, g->error, (unsigned)g->error_size);
 
-	if (rc != 0)
-		return rc;
-	g->workers = g->port[PORT_ACCESS].queues;
-	if (g->workers < g->dp->worker_count)
-		dp_log(DP_WARNING,
-		       "%u worker cores are configured, but a device has %u queues only: %u "
-		       "workers run",
-		       g->dp->worker_count, g->workers, g->workers);
-	return 0;
+	for (int side = 0; side < PORT_SIDES && rc == 0 && g->workers > 1; side++)
+		dp_log(DP_INFO, "port %s: %u receive and %u transmit queues for %u workers; %s",
+		       side == PORT_ACCESS ? "access" : "core", g->port[side].rx_queues,
+		       g->port[side].tx_queues, g->workers,
+		       g->port[side].rss ? "the device brings packets to their owners"
+					 : "packets are handed over to their owners");
+	return rc;
 }
 
 static struct rte_ring *ring_new(const char *name, unsigned n, unsigned size, unsigned flags)
@@ -141,11 +176,38 @@ static void rings_stop(struct gateway *g)
 	if (g->wake >= 0)
 		close(g->wake);
 	rte_ring_free(g->to_kernel);
-	rte_ring_free(g->from_kernel);
 	rte_ring_free(g->notices);
 	for (uint16_t i = 0; i < g->workers; i++)
 		rte_ring_free(g->handover[i]);
+	for (int side = 0; side < PORT_SIDES; side++) {
+		rte_ring_free(g->from_kernel[side]);
+		for (uint16_t i = 0; i < g->workers; i++)
+			rte_ring_free(g->outgoing[side][i]);
+	}
 	rte_free(g->rcu);
+}
+
+/* Between workers. Who puts something in may lose its processor in the middle of it: the others need not wait
+ * for it (RTS). */
+static struct rte_ring *ring_between(const char *name, uint16_t to)
+{
+	return ring_new(name, to, HANDOVER_RING, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
+}
+
+/* From those without a transmit queue to those that send for them. */
+static bool outgoing_start(struct gateway *g, enum port_side side)
+{
+	const uint16_t queues = g->port[side].tx_queues;
+
+	for (uint16_t i = 0; i < g->workers; i++) {
+		const uint16_t by = queue_holder(side, queues, i, g->workers);
+		if (by == i || g->outgoing[side][by] != NULL)
+			continue;
+		g->outgoing[side][by] = ring_between(side == PORT_ACCESS ? "to_access" : "to_core", by);
+		if (g->outgoing[side][by] == NULL)
+			return false;
+	}
+	return true;
 }
 
 /* What the workers and the main lcore tell each other over. */
@@ -153,12 +215,16 @@ static int rings_start(struct gateway *g)
 {
 	g->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	g->to_kernel = ring_new("to_kernel", 0, KERNEL_RING, RING_F_SC_DEQ);
-	g->from_kernel = ring_new("from_kernel", 0, KERNEL_RING, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	g->notices = ring_new("notices", 0, NOTICES_RING, RING_F_SC_DEQ);
-	bool whole = g->wake >= 0 && g->to_kernel != NULL && g->from_kernel != NULL && g->notices != NULL;
-	for (uint16_t i = 0; i < g->workers && g->workers > 1; i++) {
-		g->handover[i] = ring_new("handover", i, HANDOVER_RING, RING_F_SC_DEQ);
-		whole = whole && g->handover[i] != NULL;
+	bool whole = g->wake >= 0 && g->to_kernel != NULL && g->notices != NULL;
+	for (unsigned side = 0; side < PORT_SIDES && whole; side++) {
+		g->from_kernel[side] =
+			ring_new("from_kernel", side, KERNEL_RING, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		whole = g->from_kernel[side] != NULL && outgoing_start(g, (enum port_side)side);
+	}
+	for (uint16_t i = 0; i < g->workers && g->workers > 1 && whole; i++) {
+		g->handover[i] = ring_between("handover", i);
+		whole = g->handover[i] != NULL;
 	}
 	size_t size = rte_rcu_qsbr_get_memsize(g->workers);
 	g->rcu = rte_zmalloc("rcu", size, RTE_CACHE_LINE_SIZE);
@@ -210,15 +276,14 @@ static int tables_start(struct gateway *g)
 
 static int kernel_start(struct gateway *g)
 {
-	struct exceptions_args args = {.to_kernel = g->to_kernel,
-				       .from_kernel = g->from_kernel,
-				       .pool = g->pool,
-				       .rate = g->dp->exception_rate};
+	struct exceptions_args args = {
+		.to_kernel = g->to_kernel, .pool = g->pool[PORT_ACCESS], .rate = g->dp->exception_rate};
 
 	for (int side = 0; side < PORT_SIDES; side++) {
 		args.port[side] = &g->port[side];
 		args.config[side] = port_config(g, side);
 		args.nexthops[side] = g->nexthops[side];
+		args.from_kernel[side] = g->from_kernel[side];
 	}
 	return exceptions_start(&args, &g->exceptions, g->error, (unsigned)g->error_size);
 }
@@ -276,9 +341,22 @@ static void workers_free(struct gateway *g, uint16_t count)
 		worker_free(g->worker[count]);
 }
 
+/* The rings that lead to and from a worker on one side. The main lcore sends by who has the first queue. */
+static void side_args_of(struct gateway *g, uint16_t id, enum port_side side, struct worker_args *ret)
+{
+	const uint16_t queues = g->port[side].tx_queues;
+	const uint16_t by = queue_holder(side, queues, id, g->workers);
+
+	ret->port[side] = &g->port[side];
+	ret->nexthops[side] = g->nexthops[side];
+	ret->from_kernel[side] = queue_of(side, queues, id, g->workers) == 0 ? g->from_kernel[side] : NULL;
+	ret->outgoing[side] = g->outgoing[side][id];
+	ret->way_out[side] = by != id ? g->outgoing[side][by] : NULL;
+}
+
 static struct worker_args worker_args_of(struct gateway *g, uint16_t id)
 {
-	return (struct worker_args){
+	struct worker_args args = {
 		.id = id,
 		.count = g->workers,
 		.lcore = id + 1u,
@@ -286,21 +364,21 @@ static struct worker_args worker_args_of(struct gateway *g, uint16_t id)
 		.idle_sleep_us = g->dp->idle_sleep_us,
 		.clear_rate = g->dp->clear_rate,
 		.clear_burst = g->dp->clear_burst,
-		.port = {&g->port[PORT_ACCESS], &g->port[PORT_CORE]},
 		.store = g->store,
 		.tuples = g->tuples,
 		.served = &g->served,
-		.nexthops = {g->nexthops[PORT_ACCESS], g->nexthops[PORT_CORE]},
 		.rcu = g->rcu,
-		.pool = g->pool,
 		.to_kernel = g->to_kernel,
 		.to_kernel_wake = g->wake,
-		.from_kernel = id == 0 ? g->from_kernel : NULL,
 		.handover = g->workers > 1 ? g->handover[id] : NULL,
 		.peers = g->workers > 1 ? g->handover : NULL,
 		.notices = g->notices,
 		.stop = &g->stop,
 	};
+
+	for (int side = 0; side < PORT_SIDES; side++)
+		side_args_of(g, id, (enum port_side)side, &args);
+	return args;
 }
 
 static int workers_new(struct gateway *g)
@@ -371,7 +449,9 @@ int gateway_run(const struct bgf_config *config, int signals, char *error, size_
 		return rc;
 	if ((rc = eal_start(g->dp, error, error_size)) != 0)
 		goto undo_store;
-	if ((rc = pool_start(g)) != 0)
+	if ((rc = devices_find(g)) != 0)
+		goto undo_eal;
+	if ((rc = pools_start(g)) != 0)
 		goto undo_eal;
 	if ((rc = devices_start(g)) != 0)
 		goto undo_pool;
@@ -403,7 +483,7 @@ undo_rings:
 undo_ports:
 	port_stop_both(g->port);
 undo_pool:
-	rte_mempool_free(g->pool);
+	pools_stop(g);
 undo_eal:
 	rte_eal_cleanup();
 undo_store:

@@ -74,10 +74,45 @@ void handoff_too_big(struct worker *w, struct rte_mbuf *m, uint16_t mtu)
 		drop(w, m, BGF_DROP_TOO_BIG);
 }
 
+/* One step into the ring for the whole burst: its index lies in a line that all workers write. */
+static void send_to_peer(struct worker *w, unsigned peer)
+{
+	struct handover_batch *b = &w->to_peer[peer];
+	const unsigned sent = rte_ring_enqueue_burst(w->peers[peer], (void **)b->m, b->n, NULL);
+
+	for (uint16_t i = (uint16_t)sent; i < b->n; i++) {
+		const enum port_side side = port_side_of(w->port, b->m[i]->port);
+		*pkt(b->m[i]) = (struct pkt){.side = (uint8_t)side};
+		drop(w, b->m[i], BGF_DROP_HANDOVER_FULL);
+	}
+	b->n = 0;
+}
+
+void handoff_peer(struct worker *w, enum port_side side, struct rte_mbuf *m, uint8_t peer)
+{
+	struct handover_batch *b = &w->to_peer[peer];
+
+	if (b->n == WORKER_BURST)
+		send_to_peer(w, peer);
+	m->port = w->port[side]->dpdk_id;
+	b->m[b->n++] = m;
+	w->to_peer_waits |= UINT64_C(1) << peer;
+}
+
 void handoff_owner(struct worker *w, struct rte_mbuf *m, uint8_t owner)
 {
-	if (owner >= w->count || rte_ring_enqueue(w->peers[owner], m) != 0)
-		drop(w, m, BGF_DROP_HANDOVER_FULL);
+	handoff_peer(w, (enum port_side)pkt(m)->side, m, owner);
+}
+
+void handoff_peers(struct worker *w)
+{
+	for (; w->to_peer_waits != 0; w->to_peer_waits &= w->to_peer_waits - 1)
+		send_to_peer(w, (unsigned)__builtin_ctzll(w->to_peer_waits));
+}
+
+uint16_t handoff_way_out(struct worker *w, enum port_side side, struct rte_mbuf **m, uint16_t n)
+{
+	return (uint16_t)rte_ring_enqueue_burst(w->way_out[side], (void **)m, n, NULL);
 }
 
 bool handoff_notice(struct worker *w, uint32_t slot)

@@ -25,8 +25,19 @@ void handoff_too_big(struct worker *w, struct rte_mbuf *m, uint16_t mtu);
 /* Sends what was collected, and wakes the main lcore: once a turn. */
 void handoff_flush(struct worker *w);
 
-/* Takes m for the worker that owns its set. */
+/* Takes m, a frame as it came in on `side`, for another worker; it goes with handoff_peers. */
+void handoff_peer(struct worker *w, enum port_side side, struct rte_mbuf *m, uint8_t peer);
+
+/* The same for a classified packet that turns out to be of another's set: there it begins anew. */
 void handoff_owner(struct worker *w, struct rte_mbuf *m, uint8_t owner);
+
+/* Puts what was collected for other workers into their rings; what these do not take is dropped by name: once
+ * a turn. */
+void handoff_peers(struct worker *w);
+
+/* Takes n packets that leave on `side`, where w has no transmit queue, for the worker that has one. How many
+ * that one's ring took: the others stay the caller's. */
+uint16_t handoff_way_out(struct worker *w, enum port_side side, struct rte_mbuf **m, uint16_t n);
 
 /* Tells the main lcore that the set in `slot` was first used (rule 20). False: no room, ask again later. */
 bool handoff_notice(struct worker *w, uint32_t slot);

@@ -19,3 +19,21 @@ uint8_t owner_of(const struct bgf_addr *a, const struct bgf_addr *b, uint16_t wo
 		tuple[i] = rte_be_to_cpu_32(tuple[i]);
 	return (uint8_t)(rte_softrss(tuple, 2 * words, owner_rss_key) % OWNER_BUCKETS % workers);
 }
+
+/* An octet's part of the hash when it is the first or the second of a pair. */
+static uint32_t part_of(uint8_t octet, unsigned place)
+{
+	uint32_t word = (uint32_t)octet << (place == 0 ? 24 : 16);
+
+	return rte_softrss(&word, 1, owner_rss_key);
+}
+
+void owner_map_fill(struct owner_map *ret, uint16_t workers)
+{
+	for (unsigned octet = 0; octet < 256; octet++) {
+		ret->first[octet] = (uint8_t)(part_of((uint8_t)octet, 0) % OWNER_BUCKETS);
+		ret->second[octet] = (uint8_t)(part_of((uint8_t)octet, 1) % OWNER_BUCKETS);
+	}
+	for (unsigned bucket = 0; bucket < OWNER_BUCKETS; bucket++)
+		ret->worker[bucket] = (uint8_t)(bucket % workers);
+}

@@ -17,14 +17,55 @@
 #include "forward.h"
 #include "handoff.h"
 #include "pkt.h"
+#include "queues.h"
+#include "steer.h"
 
 enum { IDLE_TURNS = 32 /* empty ones before a worker sleeps: a burst is seldom alone */ };
 
-static uint16_t receive(struct worker *w, enum port_side side, struct rte_mbuf **m)
+/* A burst from one side, all of it this worker's, through the stages: to the P-CSCFs. */
+static void from_access(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
-	struct counters *c = &w->counters[side];
-	const uint16_t n = rte_eth_rx_burst(w->port[side]->dpdk_id, w->queue[side], m, WORKER_BURST);
+	struct batch ready;
+	struct classified sorted;
 
+	ready.n = 0;
+	classify(w, PORT_ACCESS, m, n, &sorted);
+	esp_in(w, &sorted.esp, &ready);
+	clear_in(w, &sorted.clear, &ready);
+	forward(w, PORT_CORE, &ready);
+}
+
+/* To the UEs. */
+static void from_core(struct worker *w, struct rte_mbuf **m, uint16_t n)
+{
+	struct batch ready;
+	struct classified sorted;
+
+	ready.n = 0;
+	classify(w, PORT_CORE, m, n, &sorted);
+	esp_out(w, &sorted.esp, &ready);
+	clear_out(w, &sorted.clear, &ready);
+	forward(w, PORT_ACCESS, &ready);
+}
+
+static void from_side(struct worker *w, enum port_side side, struct rte_mbuf **m, uint16_t n)
+{
+	if (n == 0)
+		return;
+	if (side == PORT_ACCESS)
+		from_access(w, m, n);
+	else
+		from_core(w, m, n);
+}
+
+static uint16_t from_port(struct worker *w, enum port_side side)
+{
+	struct rte_mbuf *m[WORKER_BURST];
+	struct counters *c = &w->counters[side];
+
+	if (w->rx_queue[side] == QUEUE_NONE)
+		return 0;
+	const uint16_t n = rte_eth_rx_burst(w->port[side]->dpdk_id, w->rx_queue[side], m, WORKER_BURST);
 	c->rx_packets += n;
 	for (uint16_t i = 0; i < n; i++) {
 		/* what the stages read first, on the way into the cache while the burst is gone through */
@@ -32,76 +73,52 @@ static uint16_t receive(struct worker *w, enum port_side side, struct rte_mbuf *
 		rte_prefetch0(batch_ip(m[i]));
 		c->rx_octets += m[i]->pkt_len;
 	}
+	from_side(w, side, m, w->steers[side] ? steer(w, side, m, n) : n);
 	return n;
 }
 
-static uint16_t from_access(struct worker *w)
-{
-	struct rte_mbuf *m[WORKER_BURST];
-	struct batch ready;
-	struct classified sorted;
-	const uint16_t n = receive(w, PORT_ACCESS, m);
-
-	if (n == 0)
-		return 0;
-	ready.n = 0;
-	classify(w, PORT_ACCESS, m, n, &sorted);
-	esp_in(w, &sorted.esp, &ready);
-	clear_in(w, &sorted.clear, &ready);
-	forward(w, PORT_CORE, &ready);
-	return n;
-}
-
-static uint16_t from_core(struct worker *w)
-{
-	struct rte_mbuf *m[WORKER_BURST];
-	struct batch ready;
-	struct classified sorted;
-	const uint16_t n = receive(w, PORT_CORE, m);
-
-	if (n == 0)
-		return 0;
-	ready.n = 0;
-	classify(w, PORT_CORE, m, n, &sorted);
-	esp_out(w, &sorted.esp, &ready);
-	clear_out(w, &sorted.clear, &ready);
-	forward(w, PORT_ACCESS, &ready);
-	return n;
-}
-
-/* Packets of sets that this worker owns, from workers that do not: classified there, looked up again here. */
+/* What other workers took from a port and this one owns. The buffers lie in the others' caches: their lines
+ * are asked for in one loop, what they lead to in the next. */
 static uint16_t from_peers(struct worker *w)
 {
 	struct rte_mbuf *m[WORKER_BURST];
-	struct batch in[PORT_SIDES], ready[PORT_SIDES];
+	struct batch of[PORT_SIDES];
 
 	if (w->handover == NULL)
 		return 0;
 	const uint16_t n = (uint16_t)rte_ring_dequeue_burst(w->handover, (void **)m, WORKER_BURST, NULL);
-	if (n == 0)
-		return 0;
-	in[PORT_ACCESS].n = in[PORT_CORE].n = ready[PORT_ACCESS].n = ready[PORT_CORE].n = 0;
-	for (uint16_t i = 0; i < n; i++)
-		if (pkt(m[i])->side == PORT_ACCESS)
-			esp_in_take(w, &in[PORT_ACCESS], m[i]);
-		else
-			esp_out_take(w, &in[PORT_CORE], m[i]);
-	esp_in(w, &in[PORT_ACCESS], &ready[PORT_ACCESS]);
-	esp_out(w, &in[PORT_CORE], &ready[PORT_CORE]);
-	forward(w, PORT_CORE, &ready[PORT_ACCESS]);
-	forward(w, PORT_ACCESS, &ready[PORT_CORE]);
+	for (uint16_t i = 0; i < n; i++) {
+		rte_prefetch0(m[i]);
+		rte_prefetch0(pkt(m[i]));
+	}
+	of[PORT_ACCESS].n = of[PORT_CORE].n = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		rte_prefetch0(batch_ip(m[i]));
+		batch_add(&of[port_side_of(w->port, m[i]->port)], m[i]);
+	}
+	from_side(w, PORT_ACCESS, of[PORT_ACCESS].m, of[PORT_ACCESS].n);
+	from_side(w, PORT_CORE, of[PORT_CORE].m, of[PORT_CORE].n);
 	return n;
 }
 
-static uint16_t from_kernel(struct worker *w)
+/* What is finished, and leaves by this worker's queue: the kernel's frames, and packets of workers without
+ * one. */
+static uint16_t for_others(struct worker *w, enum port_side side)
 {
 	struct rte_mbuf *m[WORKER_BURST];
+	uint16_t n = 0, taken = 0;
 
-	if (w->from_kernel == NULL)
-		return 0;
-	const uint16_t n = (uint16_t)rte_ring_dequeue_burst(w->from_kernel, (void **)m, WORKER_BURST, NULL);
-	forward_frames(w, m, n);
-	return n;
+	if (w->from_kernel[side] != NULL) {
+		n = (uint16_t)rte_ring_dequeue_burst(w->from_kernel[side], (void **)m, WORKER_BURST, NULL);
+		forward_frames(w, side, m, n);
+		taken = n;
+	}
+	if (w->outgoing[side] != NULL) {
+		n = (uint16_t)rte_ring_dequeue_burst(w->outgoing[side], (void **)m, WORKER_BURST, NULL);
+		forward_finished(w, side, m, n);
+		taken += n;
+	}
+	return taken;
 }
 
 unsigned worker_turn(struct worker *w)
@@ -109,10 +126,12 @@ unsigned worker_turn(struct worker *w)
 	unsigned taken;
 
 	w->now = rte_rdtsc();
-	taken = from_access(w);
-	taken += from_core(w);
+	taken = from_port(w, PORT_ACCESS);
+	taken += from_port(w, PORT_CORE);
 	taken += from_peers(w);
-	taken += from_kernel(w);
+	taken += for_others(w, PORT_ACCESS);
+	taken += for_others(w, PORT_CORE);
+	handoff_peers(w);
 	handoff_flush(w);
 	drop_flush(w);
 	return taken;

@@ -6,9 +6,11 @@
 #define BGF_DP_WORKER_H
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "counters.h"
+#include "owner.h"
 #include "poll_gap.h"
 #include "port.h"
 
@@ -16,7 +18,6 @@ struct crypto;
 struct nexthop_table;
 struct policer;
 struct rte_mbuf;
-struct rte_mempool;
 struct rte_rcu_qsbr;
 struct rte_ring;
 struct sa_hot;
@@ -40,12 +41,13 @@ struct worker_args {
 	const struct served_table *served;
 	const struct nexthop_table *nexthops[PORT_SIDES];
 	struct rte_rcu_qsbr *rcu; /* the worker registers as thread `id` */
-	struct rte_mempool *pool;
 	struct rte_ring *to_kernel;
 	int to_kernel_wake;
-	struct rte_ring *from_kernel;  /* NULL but for worker 0 */
-	struct rte_ring *handover;     /* NULL with one worker */
-	struct rte_ring *const *peers; /* NULL with one worker */
+	struct rte_ring *from_kernel[PORT_SIDES]; /* NULL but for the worker that the main lcore sends by */
+	struct rte_ring *handover;		  /* NULL with one worker */
+	struct rte_ring *const *peers;		  /* NULL with one worker */
+	struct rte_ring *outgoing[PORT_SIDES]; /* NULL where no other worker sends by this one (queues.h) */
+	struct rte_ring *way_out[PORT_SIDES];  /* NULL where this worker has a transmit queue */
 	struct rte_ring *notices;
 	volatile int *stop;
 };
@@ -54,6 +56,12 @@ struct worker_args {
 struct worker_load {
 	uint64_t turns, busy_turns, busy_packets;
 	uint64_t busy_cycles; /* TSC */
+};
+
+/* Packets for one other worker, on their way into its ring with one step a burst. */
+struct handover_batch {
+	uint16_t n;
+	struct rte_mbuf *m[WORKER_BURST];
 };
 
 /* Made by worker_new on the main lcore; then the fields belong to the worker, but for those marked otherwise.
@@ -67,8 +75,10 @@ struct worker {
 
 	/* read only */
 	const struct port *port[PORT_SIDES];
-	uint16_t queue[PORT_SIDES]; /* UINT16_MAX: this worker has no queue on that port (software hand-over)
-				     */
+	uint16_t rx_queue[PORT_SIDES], tx_queue[PORT_SIDES]; /* QUEUE_NONE: another worker's serves this one
+							      */
+	bool steers[PORT_SIDES]; /* what the port brings is not sorted by owner: steer.h */
+	struct owner_map owners;
 	struct store *store;
 	struct sa_hot *hot;
 	uint32_t capacity;
@@ -80,15 +90,16 @@ struct worker {
 	struct crypto *crypto;	 /* its own */
 	struct policer *policer; /* of clear sources, its own */
 	struct strays *strays;	 /* sources of ESP that no SA takes, its own; the main lcore reads it */
-	struct rte_mempool *pool;
 
-	struct rte_ring *to_kernel; /* of exceptions, to the main lcore; any worker produces */
-	int to_kernel_wake;	    /* eventfd written after a turn put something into it */
-	struct rte_ring
-		*from_kernel; /* from the main lcore: whole frames, mbuf->port is the DPDK port to send on */
-	struct rte_ring *handover; /* from the other workers: packets of sets that this one owns; NULL with
-				      one worker */
+	struct rte_ring *to_kernel;		  /* of exceptions, to the main lcore; any worker produces */
+	int to_kernel_wake;			  /* eventfd written after a turn put something into it */
+	struct rte_ring *from_kernel[PORT_SIDES]; /* from the main lcore: whole frames to send on that port */
+	struct rte_ring *handover;     /* from the other workers: frames that this one owns, as they came in,
+					  mbuf->port says where; NULL with one worker */
 	struct rte_ring *const *peers; /* the handover rings of all workers, by id */
+	struct rte_ring *outgoing[PORT_SIDES]; /* from workers without a transmit queue there: packets to send
+						*/
+	struct rte_ring *way_out[PORT_SIDES];  /* the same of the worker that has one, where this has none */
 	struct rte_ring
 		*notices; /* set slots of which the main lcore must hear (first use), as (void *)(slot + 1) */
 
@@ -103,13 +114,15 @@ struct worker {
 	uint16_t dead_count, exception_count;
 	struct rte_mbuf *dead[WORKER_BURST];
 	struct rte_mbuf *exception[WORKER_BURST];
+	struct handover_batch *to_peer; /* by worker */
+	uint64_t to_peer_waits;		/* bit n: to_peer[n] is not empty */
 
 	struct counters
 		counters[PORT_SIDES]; /* by the port that a packet came in on; tx by the one it leaves on */
 };
 
-/* Main lcore. 0, -ENOMEM, -ENOTSUP (crypto.h), -EINVAL (a port has no queue with the number `id`: start as
- * many workers as the port with the fewest queues has). */
+/* Main lcore. 0, -ENOMEM, -ENOTSUP (crypto.h), -EINVAL (a ring is missing that several workers, or ports with
+ * fewer queues, need). */
 int worker_new(const struct worker_args *args, struct worker **ret);
 void worker_free(struct worker *w);
 

@@ -6,6 +6,7 @@
 
 #include "crypto.h"
 #include "policer.h"
+#include "queues.h"
 #include "store.h"
 #include "stray.h"
 #include "worker.h"
@@ -24,10 +25,8 @@ static void take_arguments(struct worker *w, const struct worker_args *a)
 		.tuples = a->tuples,
 		.served = a->served,
 		.rcu = a->rcu,
-		.pool = a->pool,
 		.to_kernel = a->to_kernel,
 		.to_kernel_wake = a->to_kernel_wake,
-		.from_kernel = a->from_kernel,
 		.handover = a->handover,
 		.peers = a->peers,
 		.notices = a->notices,
@@ -36,9 +35,25 @@ static void take_arguments(struct worker *w, const struct worker_args *a)
 	};
 	for (int side = 0; side < PORT_SIDES; side++) {
 		w->port[side] = a->port[side];
-		w->queue[side] = a->id;
 		w->nexthops[side] = a->nexthops[side];
+		w->from_kernel[side] = a->from_kernel[side];
+		w->outgoing[side] = a->outgoing[side];
+		w->way_out[side] = a->way_out[side];
+		w->rx_queue[side] = queue_of((enum port_side)side, a->port[side]->rx_queues, a->id, a->count);
+		w->tx_queue[side] = queue_of((enum port_side)side, a->port[side]->tx_queues, a->id, a->count);
+		w->steers[side] = a->count > 1 && !a->port[side]->rss;
 	}
+	owner_map_fill(&w->owners, a->count);
+}
+
+/* Whether everything is there that connects several workers. */
+static bool connected(const struct worker_args *a)
+{
+	for (int side = 0; side < PORT_SIDES; side++)
+		if (a->way_out[side] == NULL &&
+		    queue_of((enum port_side)side, a->port[side]->tx_queues, a->id, a->count) == QUEUE_NONE)
+			return false;
+	return a->count == 1 || (a->handover != NULL && a->peers != NULL);
 }
 
 int worker_new(const struct worker_args *args, struct worker **ret)
@@ -46,13 +61,17 @@ int worker_new(const struct worker_args *args, struct worker **ret)
 	struct worker *w;
 	int rc;
 
-	for (int side = 0; side < PORT_SIDES; side++)
-		if (args->id >= args->port[side]->queues)
-			return -EINVAL;
+	if (!connected(args))
+		return -EINVAL;
 	w = rte_zmalloc_socket("worker", sizeof(*w), RTE_CACHE_LINE_SIZE, args->socket);
 	if (w == NULL)
 		return -ENOMEM;
 	take_arguments(w, args);
+	rc = -ENOMEM;
+	w->to_peer = rte_zmalloc_socket("to_peer", args->count * sizeof(*w->to_peer), RTE_CACHE_LINE_SIZE,
+					args->socket);
+	if (w->to_peer == NULL)
+		goto no_batches;
 	rc = crypto_new(w->socket, &w->crypto);
 	if (rc < 0)
 		goto no_crypto;
@@ -72,6 +91,8 @@ no_strays:
 no_policer:
 	crypto_free(w->crypto);
 no_crypto:
+	rte_free(w->to_peer);
+no_batches:
 	rte_free(w);
 	return rc;
 }
@@ -83,5 +104,6 @@ void worker_free(struct worker *w)
 	strays_free(w->strays);
 	policer_free(w->policer);
 	crypto_free(w->crypto);
+	rte_free(w->to_peer);
 	rte_free(w);
 }

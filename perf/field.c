@@ -251,7 +251,6 @@ static int workers_make(struct field *f)
 		.served = &in->served,
 		.nexthops = {in->hops[PORT_ACCESS], in->hops[PORT_CORE]},
 		.rcu = in->rcu,
-		.pool = field_pool(),
 		.to_kernel = in->to_kernel,
 		.to_kernel_wake = in->wake,
 		.notices = in->notices,

@@ -62,7 +62,9 @@ int memport_start(enum port_side side, struct port *ret_port)
 	ops->txq.data = queue_data[side];
 	*ret_port = (struct port){.side = side,
 				  .dpdk_id = id,
-				  .queues = MEMPORT_QUEUES,
+				  .rx_queues = MEMPORT_QUEUES,
+				  .tx_queues = MEMPORT_QUEUES,
+				  .rss = true,
 				  .mtu = MTU,
 				  .mac = {0x02, 0, 0, 0, 0, (uint8_t)(0xf0 + side)},
 				  .up = true};

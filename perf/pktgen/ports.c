@@ -73,25 +73,28 @@ static int wait_for_links(struct ports *p, char *error, unsigned size)
 int ports_start(const struct ports_args *args, struct ports *ret, char *error, unsigned size)
 {
 	struct ports p = {.rx = NULL};
-	int side, rc = eal(args, error, size);
+	struct config_port config[PORT_SIDES];
+	const struct config_port *const both[PORT_SIDES] = {&config[PORT_ACCESS], &config[PORT_CORE]};
+	int rc = eal(args, error, size);
 
 	if (rc != 0)
 		return rc;
 	if ((rc = pools(&p, error, size)) != 0)
 		goto undo_eal;
-	for (side = 0; side < PORT_SIDES; side++) {
-		const struct config_port config = port_config(args, side);
-		rc = port_start((enum port_side)side, &config, 1, p.rx, &p.port[side], error, size);
-		if (rc != 0)
-			goto undo_ports;
-	}
+	struct rte_mempool *const rx[PORT_SIDES] = {p.rx, p.rx};
+	for (int side = 0; side < PORT_SIDES; side++)
+		config[side] = port_config(args, side);
+	if ((rc = port_find_both(both, 1, p.port, error, size)) != 0)
+		goto undo_pools;
+	if ((rc = port_start_both(both, 1, rx, p.port, error, size)) != 0)
+		goto undo_pools;
 	if ((rc = wait_for_links(&p, error, size)) != 0)
 		goto undo_ports;
 	*ret = p;
 	return 0;
 undo_ports:
-	while (side-- > 0)
-		port_stop(&p.port[side]);
+	port_stop_both(p.port);
+undo_pools:
 	rte_mempool_free(p.rx);
 	rte_mempool_free(p.tx);
 undo_eal:
@@ -101,8 +104,7 @@ undo_eal:
 
 void ports_stop(struct ports *p)
 {
-	for (int side = 0; side < PORT_SIDES; side++)
-		port_stop(&p->port[side]);
+	port_stop_both(p->port);
 	rte_mempool_free(p->rx);
 	rte_mempool_free(p->tx);
 	rte_eal_cleanup();

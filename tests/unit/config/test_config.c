@@ -160,7 +160,8 @@ static const struct fault faults[] = {
 	 "4: dataplane.mbufs: found 4096; allowed: more than 4096, the descriptors of 1 worker\n"},
 	{"too few buffers for three workers", "dataplane = {",
 	 "dataplane = { mbufs = 12288; worker_cores = [ 1, 2, 3 ];",
-	 "4: dataplane.mbufs: found 12288; allowed: more than 12288, the descriptors of 3 workers\n"},
+	 "4: dataplane.mbufs: found 12288; allowed: more than 18432, the descriptors and rings of 3 "
+	 "workers\n"},
 	{"store is the link", "dataplane = {", "dataplane = { store = \"/run/bgf/dataplane.sock\";",
 	 "4: dataplane.store: found \"/run/bgf/dataplane.sock\", which is dataplane.link; allowed: a path of "
 	 "its own\n"},

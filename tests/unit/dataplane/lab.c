@@ -67,7 +67,12 @@ static void make_port(enum port_side side, const char *name)
 	lab.tx[side] = ring(ring_name);
 	const int id = rte_eth_from_rings(name, &lab.rx[side], 1, &lab.tx[side], 1, 0);
 	assert_true(id >= 0);
-	*p = (struct port){.side = side, .dpdk_id = (uint16_t)id, .queues = 1, .mtu = LAB_MTU, .up = true};
+	*p = (struct port){.side = side,
+			   .dpdk_id = (uint16_t)id,
+			   .rx_queues = 1,
+			   .tx_queues = 1,
+			   .mtu = LAB_MTU,
+			   .up = true};
 	memcpy(p->mac, (uint8_t[6]){0x02, 0, 0, 0, 0, (uint8_t)(0xf0 + side)}, 6);
 	const struct rte_eth_conf conf = {0};
 	assert_int_equal(rte_eth_dev_configure(p->dpdk_id, 1, 1, &conf), 0);
@@ -104,6 +109,8 @@ static struct nexthop_table *make_access_hops(void)
 	route(t, "10.45.0.0", 24, NULL);
 	route(t, "fd00:45::", 64, NULL);
 	route(t, "fd00:45:1::", 64, NULL);
+	route(t, "10.45.2.0", 24, "10.45.0.2");
+	route(t, "fd00:45:2::", 64, "fd00:45::2");
 	neighbour(t, "10.45.0.2", ue_mac);
 	neighbour(t, "fd00:45::2", ue_mac);
 	return t;
@@ -133,9 +140,9 @@ static void serve(const char *address, bool digest_clients)
 	assert_int_equal(served_add(&served, &s), 0);
 }
 
-static void make_worker(void)
+void lab_worker_args(struct worker_args *ret)
 {
-	const struct worker_args args = {
+	*ret = (struct worker_args){
 		.count = 1,
 		.clear_rate = LAB_RATE,
 		.clear_burst = LAB_BURST,
@@ -145,13 +152,19 @@ static void make_worker(void)
 		.served = &served,
 		.nexthops = {hops[PORT_ACCESS], hops[PORT_CORE]},
 		.rcu = rcu,
-		.pool = lab.pool,
 		.to_kernel = lab.to_kernel,
 		.to_kernel_wake = lab.wake,
-		.from_kernel = lab.from_kernel,
+		.from_kernel = {lab.from_kernel[PORT_ACCESS], lab.from_kernel[PORT_CORE]},
 		.notices = lab.notices,
 		.stop = &stop,
 	};
+}
+
+static void make_worker(void)
+{
+	struct worker_args args;
+
+	lab_worker_args(&args);
 	assert_int_equal(worker_new(&args, &lab.w), 0);
 }
 
@@ -172,13 +185,14 @@ int lab_start(void **state)
 
 	if (rte_eal_init(10, argv) < 0 || pkt_register() < 0)
 		return -1;
-	lab.pool = rte_pktmbuf_pool_create("pool", 511, 0, sizeof(struct rte_mbuf), RTE_MBUF_DEFAULT_BUF_SIZE,
-					   0);
-	rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(1), RTE_CACHE_LINE_SIZE);
-	if (lab.pool == NULL || rcu == NULL || rte_rcu_qsbr_init(rcu, 1) != 0)
+	lab.pool = rte_pktmbuf_pool_create("pool", LAB_BUFFERS, 0, sizeof(struct rte_mbuf),
+					   RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(LAB_WORKERS_MAX), RTE_CACHE_LINE_SIZE);
+	if (lab.pool == NULL || rcu == NULL || rte_rcu_qsbr_init(rcu, LAB_WORKERS_MAX) != 0)
 		return -1;
 	lab.to_kernel = ring("to_kernel");
-	lab.from_kernel = ring("from_kernel");
+	lab.from_kernel[PORT_ACCESS] = ring("from_kernel0");
+	lab.from_kernel[PORT_CORE] = ring("from_kernel1");
 	lab.notices = rte_ring_create("notices", 2, 0, 0);
 	lab.wake = eventfd(0, EFD_NONBLOCK);
 	make_port(PORT_ACCESS, "access");
@@ -190,6 +204,9 @@ int lab_start(void **state)
 	serve("fd00:50::9", true);
 	tuples = tuple_table_new(store_hot(lab.store), LAB_CAPACITY, 0);
 	assert_non_null(tuples);
+	lab.tuples = tuples;
+	lab.served = &served;
+	lab.rcu = rcu;
 	hops[PORT_ACCESS] = make_access_hops();
 	hops[PORT_CORE] = make_core_hops();
 	make_worker();
@@ -252,7 +269,7 @@ int lab_reset(void **state)
 	memset(lab.w->counters, 0, sizeof(lab.w->counters));
 	policer_free(lab.w->policer);
 	/* every buffer came back */
-	assert_int_equal(rte_mempool_avail_count(lab.pool), 511);
+	assert_int_equal(rte_mempool_avail_count(lab.pool), LAB_BUFFERS);
 	return policer_new(LAB_RATE, LAB_BURST, lab.w->tsc_hz, 1, 0, &lab.w->policer);
 }
 
@@ -261,11 +278,12 @@ uint32_t lab_spi(uint32_t slot, unsigned which)
 	return bgf_spi_make(LAB_GENERATION, slot, (enum bgf_spi_which)which);
 }
 
-struct sa_hot *lab_install(uint32_t slot, bool ipv6, uint8_t flags)
+struct sa_hot *lab_install_ue(uint32_t slot, const char *address, uint8_t flags)
 {
 	struct sa_hot *h = &store_hot(lab.store)[slot];
-	const struct bgf_addr ue = addr(ipv6 ? "fd00:45::2" : "10.45.0.2"),
-			      to = addr(ipv6 ? "fd00:50::1" : "10.50.0.1");
+	const struct bgf_addr ue = addr(address);
+	const bool ipv6 = ue.family == 6;
+	const struct bgf_addr to = addr(ipv6 ? "fd00:50::1" : "10.50.0.1");
 
 	*h = (struct sa_hot){.shared = {.flags = flags | (ipv6 ? SA_IPV6 : 0)}};
 	memcpy(h->shared.ue, ue.octet, sizeof(h->shared.ue));
@@ -282,6 +300,11 @@ struct sa_hot *lab_install(uint32_t slot, bool ipv6, uint8_t flags)
 		assert_int_equal(tuple_add(tuples, &k, tuple_ref(slot, (uint32_t)which)), 0);
 	}
 	return h;
+}
+
+struct sa_hot *lab_install(uint32_t slot, bool ipv6, uint8_t flags)
+{
+	return lab_install_ue(slot, ipv6 ? "fd00:45::2" : "10.45.0.2", flags);
 }
 
 uint8_t *lab_ip(struct lab_frame *f)

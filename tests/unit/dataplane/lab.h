@@ -19,6 +19,7 @@
 enum { LAB_SLOT = 5, LAB_CAPACITY = 64, LAB_FRAME = 2000, LAB_BEHIND = 0x5a };
 enum { LAB_UC = 5062, LAB_US = 5064, LAB_PC = 6060, LAB_PS = 6062, LAB_SIP = 5060 };
 enum { LAB_SPI_UC = 0x2011, LAB_SPI_US = 0x2012, LAB_GENERATION = 77 };
+enum { LAB_WORKERS_MAX = 4, LAB_BUFFERS = 511 };
 enum { LAB_MTU = 1500, LAB_RATE = 5, LAB_BURST = 10 };
 
 struct lab_frame {
@@ -43,10 +44,13 @@ struct lab {
 	struct worker *w;
 	struct port port[PORT_SIDES];
 	struct rte_ring *rx[PORT_SIDES], *tx[PORT_SIDES];
-	struct rte_ring *to_kernel, *from_kernel, *notices;
+	struct rte_ring *to_kernel, *from_kernel[PORT_SIDES], *notices;
 	int wake; /* the main lcore's eventfd */
 	struct rte_mempool *pool;
 	struct store *store;
+	struct tuple_table *tuples;
+	struct served_table *served;
+	struct rte_rcu_qsbr *rcu;
 };
 extern struct lab lab;
 
@@ -57,8 +61,13 @@ int lab_start(void **state);
 int lab_stop(void **state);
 int lab_reset(void **state);
 
+/* What lab.w was made of, for further workers over the same ports and tables. */
+void lab_worker_args(struct worker_args *ret);
+
 /* Puts a set into a slot, its SAs published, its tuples entered. */
 struct sa_hot *lab_install(uint32_t slot, bool ipv6, uint8_t flags);
+/* The same for another UE's address. Next hops are known for 10.45.2.0/24 and fd00:45:2::/64. */
+struct sa_hot *lab_install_ue(uint32_t slot, const char *ue, uint8_t flags);
 uint32_t lab_spi(uint32_t slot, unsigned which);
 
 void lab_make(struct lab_frame *f, const struct lab_packet *p);

@@ -463,6 +463,38 @@ static void verify_l4_drops_what_esp_would_make_permanent(void **state)
 	}
 }
 
+/* A device's word is taken for a good checksum; a bad one, and one that is absent, is looked at. */
+static void a_device_that_verified_l4_spares_the_sum(void **state)
+{
+	static const struct {
+		uint64_t flags;
+		bool wrong, absent, passes;
+	} cases[] = {{RTE_MBUF_F_RX_L4_CKSUM_GOOD, true, false, true},
+		     {RTE_MBUF_F_RX_L4_CKSUM_BAD, true, false, false},
+		     {RTE_MBUF_F_RX_L4_CKSUM_BAD, false, false, true},
+		     {RTE_MBUF_F_RX_L4_CKSUM_NONE, true, false, false},
+		     {RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN, true, false, false},
+		     {RTE_MBUF_F_RX_L4_CKSUM_GOOD, false, true, false}};
+	struct lab_frame f, got;
+	void *m = NULL;
+	(void)state;
+
+	lab_install(LAB_SLOT, true, 0);
+	lab.port[PORT_CORE].verify_l4 = true;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		lab_make(&f, &(struct lab_packet){.ipv6 = true, .from_core = true});
+		f.octet[f.length - 1] ^= cases[i].wrong;
+		if (cases[i].absent)
+			memset(lab_l4(&f) + 6, 0, 2);
+		lab_put(PORT_CORE, &f);
+		assert_int_equal(rte_ring_dequeue(lab.rx[PORT_CORE], &m), 0);
+		((struct rte_mbuf *)m)->ol_flags |= cases[i].flags;
+		assert_int_equal(rte_ring_enqueue(lab.rx[PORT_CORE], m), 0);
+		lab_turn();
+		assert_int_equal(lab_take(PORT_ACCESS, &got), cases[i].passes);
+	}
+}
+
 /* A frame in several buffers is none that fits here. */
 static void a_chain_of_buffers_is_truncated(void **state)
 {
@@ -488,6 +520,7 @@ int main(void)
 		TEST(arp_goes_to_the_kernel_unless_it_is_cut),
 		TEST(expired_packets_are_told_to_their_sender),
 		TEST(verify_l4_drops_what_esp_would_make_permanent),
+		TEST(a_device_that_verified_l4_spares_the_sum),
 		TEST(a_chain_of_buffers_is_truncated),
 	};
 	return cmocka_run_group_tests(tests, lab_start, lab_stop);

@@ -108,16 +108,15 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	(void)state;
 	struct rte_mbuf *m;
-
+	(void)state;
 	exceptions_stop(exceptions);
 	exceptions = NULL;
-	while (rte_ring_dequeue(args.from_kernel, (void **)&m) == 0)
-		rte_pktmbuf_free(m);
-	for (int side = 0; side < PORT_SIDES; side++)
+	for (int side = 0; side < PORT_SIDES; side++) {
+		while (rte_ring_dequeue(args.from_kernel[side], (void **)&m) == 0)
+			rte_pktmbuf_free(m);
 		nexthop_table_free(args.nexthops[side]);
-	/* Every buffer came back. */
+	}
 	return rte_mempool_in_use_count(args.pool) != 0;
 }
 
@@ -220,14 +219,14 @@ static struct udp_frame udp_frame(const char *from, const char *to, uint8_t mark
 	return f;
 }
 
-/* The next frame that a worker would send that `wanted` likes; others go. */
+/* The next frame that a worker would send on the access side that `wanted` likes; others go. */
 static bool next_frame(bool (*wanted)(const uint8_t *frame, uint16_t length), uint8_t *ret_frame)
 {
 	struct rte_mbuf *m;
 
-	while (rte_ring_dequeue(args.from_kernel, (void **)&m) == 0) {
+	while (rte_ring_dequeue(args.from_kernel[PORT_ACCESS], (void **)&m) == 0) {
 		uint16_t length = rte_pktmbuf_data_len(m);
-		bool hit = m->port == DPDK_ID && wanted(rte_pktmbuf_mtod(m, uint8_t *), length);
+		bool hit = wanted(rte_pktmbuf_mtod(m, uint8_t *), length);
 		if (hit)
 			memcpy(ret_frame, rte_pktmbuf_mtod(m, void *), length);
 		rte_pktmbuf_free(m);
@@ -580,7 +579,8 @@ int main(void)
 	rte_rcu_qsbr_init(rcu, 8);
 	args.pool = rte_pktmbuf_pool_create("p", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	args.to_kernel = rte_ring_create("to", 1024, 0, 0);
-	args.from_kernel = rte_ring_create("from", 1024, 0, 0);
+	for (int side = 0; side < PORT_SIDES; side++)
+		args.from_kernel[side] = rte_ring_create(side == 0 ? "from0" : "from1", 1024, 0, 0);
 #define WITH_TAPS(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		WITH_TAPS(taps_are_the_ports_hosts),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The way out: next hops, full queues, and the rings to and from the main lcore and other workers.
+ * The way out: next hops, full queues, and the rings to and from the main lcore. Those between workers are in
+ * test_handover.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,57 +136,12 @@ static void frames_of_the_kernel_leave_as_they_are(void **state)
 		struct rte_mbuf *m = rte_pktmbuf_alloc(lab.pool);
 		lab_make(&f, &(struct lab_packet){.proto = 1, .ttl = 1});
 		memcpy(rte_pktmbuf_append(m, f.length), f.octet, f.length);
-		m->port = lab.port[side].dpdk_id;
-		assert_int_equal(rte_ring_enqueue(lab.from_kernel, m), 0);
+		assert_int_equal(rte_ring_enqueue(lab.from_kernel[side], m), 0);
 		lab_turn();
 		assert_true(lab_take((enum port_side)side, &got));
 		assert_int_equal(got.length, f.length);
 		assert_memory_equal(got.octet, f.octet, f.length);
 	}
-}
-
-/* The seam for more than one worker: what another worker owns goes over its ring, and is looked up again
- * there. */
-static void packets_of_another_workers_sets_are_handed_over(void **state)
-{
-	struct rte_ring *mine = rte_ring_create("mine", 64, 0, 0), *other = rte_ring_create("other", 4, 0, 0);
-	struct rte_ring *peers[2] = {mine, other};
-	struct lab_frame f, got;
-	(void)state;
-
-	lab.w->count = 2;
-	lab.w->peers = peers;
-	lab.w->handover = mine;
-	EACH_FAMILY
-	{
-		struct sa_hot *h = lab_install(LAB_SLOT, ipv6, 0);
-		for (int side = 0; side < PORT_SIDES; side++) {
-			void *m = NULL;
-			h->shared.owner = 1;
-			lab_make(&f, &(struct lab_packet){.ipv6 = ipv6, .from_core = side == PORT_CORE});
-			if (side == PORT_ACCESS)
-				lab_wrap(&f, lab_spi(LAB_SLOT, 0), 1);
-			lab_put((enum port_side)side, &f);
-			lab_turn();
-			assert_int_equal(rte_ring_dequeue(other, &m), 0);
-			assert_int_equal(h->out[1].last, 0);
-			h->shared.owner = 0;
-			assert_int_equal(rte_ring_enqueue(mine, m), 0);
-			lab_turn();
-			assert_true(lab_take(side == PORT_ACCESS ? PORT_CORE : PORT_ACCESS, &got));
-			h->shared.owner = 1;
-			for (int i = 0; i < 4; i++)
-				lab_put((enum port_side)side, &f);
-			lab_turn();
-			assert_int_equal(lab.w->counters[side].drops[BGF_DROP_HANDOVER_FULL], 1);
-			while (rte_ring_dequeue(other, &m) == 0)
-				rte_pktmbuf_free(m);
-		}
-	}
-	lab.w->count = 1;
-	lab.w->handover = NULL;
-	rte_ring_free(mine);
-	rte_ring_free(other);
 }
 
 int main(void)
@@ -198,7 +154,6 @@ int main(void)
 		TEST(a_full_ring_to_the_kernel_is_a_named_drop),
 		TEST(the_main_lcore_is_woken_whatever_others_left),
 		TEST(frames_of_the_kernel_leave_as_they_are),
-		TEST(packets_of_another_workers_sets_are_handed_over),
 	};
 	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

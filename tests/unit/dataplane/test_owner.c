@@ -46,8 +46,40 @@ static void both_directions_have_one_owner(void **state)
 	}
 }
 
+/* What the packet path reads off a frame is what the sets were given out by. */
+static void frames_are_found_the_same_owner(void **state)
+{
+	static const uint16_t workers[] = {1, 2, 3, 7, 64};
+	struct owner_map map;
+	uint64_t word = 1;
+	(void)state;
+
+	for (unsigned i = 0; i < sizeof(workers) / sizeof(workers[0]); i++) {
+		owner_map_fill(&map, workers[i]);
+		for (unsigned n = 0; n < 2000; n++) {
+			struct bgf_addr a = {.family = n % 2 ? 6 : 4}, b = a;
+			uint8_t frame[32];
+			uint16_t pairs = 0, pair;
+			const uint32_t length = bgf_addr_len(&a);
+			for (uint32_t o = 0; o < length; o++) {
+				word = word * 6364136223846793005 + 1442695040888963407;
+				a.octet[o] = (uint8_t)(word >> 56);
+				b.octet[o] = (uint8_t)(word >> 48);
+			}
+			memcpy(frame, a.octet, length);
+			memcpy(frame + length, b.octet, length);
+			for (uint32_t o = 0; o < 2 * length; o += 2) {
+				memcpy(&pair, frame + o, 2);
+				pairs ^= pair;
+			}
+			assert_int_equal(owner_find(&map, pairs), owner_of(&a, &b, workers[i]));
+		}
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(both_directions_have_one_owner)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(both_directions_have_one_owner),
+					   cmocka_unit_test(frames_are_found_the_same_owner)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
