@@ -153,7 +153,7 @@ class Pcscf:
         if chosen is not None:
             self._remember(chosen, via_set=record.set_id)
         KSR.pv.sets("$avp(set)", record.text())
-        latest = self._cached().of_contact(record.ue, record.port_us)
+        latest = self._cached().latest_of_contact(record.ue, record.port_us)
         trusted = challenged or (not answers and latest is not None and latest.set_id == record.set_id)
         return self._to_scscf(auth, "yes" if trusted else "no", record.subscriber)
 
@@ -215,9 +215,7 @@ class Pcscf:
         record = SetRecord.of_text(pv("$avp(set)"))
         expires = self._expires(record)
         if not expires:
-            self._release(record)
-            self._cached().unbind(record)
-            log(f"set {record.set_id} of {record.subscriber} released, drains")
+            self._deregistered(record)
             return OK
         reference = secagree.reference("confirm", record.set_id, pv("$ci"), pv("$cs"))
         confirmed = self._gateway().confirm(record.set_id, reference, expires)
@@ -231,8 +229,8 @@ class Pcscf:
         if pv("$avp(set)"):
             record = SetRecord.of_text(pv("$avp(set)"))
             if record.state == zb.TEMPORARY:
+                log(f"set {record.set_id} of {record.subscriber} failed: {pv('$rs')}")
                 self._release(record)
-                log(f"set {record.set_id} of {record.subscriber} released: {pv('$rs')}")
         return OK
 
     # A process of its own, a few times a second
@@ -264,7 +262,8 @@ class Pcscf:
 
     def _on_event(self, event):
         name = self._zb.event_name(event.kind).lower()
-        log(f"event {name}: set {event.set_id} of {event.subscriber.decode()}")
+        whose = f"set {event.set_id} of {event.subscriber.decode()}" if event.set_id else str(event.selectors.ue)
+        log(f"event {name}: {whose}" + (f", {event.count} packets" if event.count else ""))
         if event.kind in (zb.EVENT_EXPIRED, zb.EVENT_REMOVED):
             self._cached().remove(event.set_id)
         elif event.kind == zb.EVENT_FIRST_USED:
@@ -398,11 +397,26 @@ class Pcscf:
         try:
             self._gateway().release(record.set_id, secagree.reference("release", record.set_id), drain_s)
         except zb.ZbError as error:
-            if not error.answered:
+            if error.uncertain:
                 self._cached().release_later(record, drain_s)
                 return
             log(f"RELEASE of set {record.set_id}: {error.cause} {error}")
+            self._cached().remove(record.set_id)  # it is gone, or not ours
+            return
+        log(f"set {record.set_id} of {record.subscriber} released, drains")
         self._cached().released(record)
+
+    def _deregistered(self, record):
+        """All sets of the registration drain (rule 23): also the ones before it, when the phone was challenged."""
+        self._cached().unbind(record)
+        try:
+            records = self._cached().of_registration(record)
+        except zb.ZbError as error:
+            log(f"QUERY for {record.subscriber}: {error.cause} {error}")
+            records = [record]
+        for found in records:
+            if found.state != zb.DRAINING:
+                self._release(found)
 
     @staticmethod
     def _expires(record):

@@ -7,6 +7,7 @@ goes on with the sets that exist.
     s|SET_ID                       the record, as JSON
     f|UE|PORT_UE|PORT_LOCAL        SET_ID; two a set: (uc, ps) and (us, pc)
     c|UE|PORT_US                   SET_ID of the set that carries requests to this contact
+    l|UE|PORT_US                   SET_ID of its latest successful authentication
 """
 import ipaddress
 import json
@@ -43,6 +44,7 @@ class SetRecord:
     spi_pc: int
     spi_ps: int
     first_used: bool = False
+    registration: str = ""
 
     @classmethod
     def of_set(cls, found):
@@ -51,7 +53,7 @@ class SetRecord:
             "port_uc", "port_us", "port_pc", "port_ps", "spi_uc", "spi_us", "spi_pc", "spi_ps")}
         return cls(set_id=found.set_id, reference=found.reference, subscriber=found.subscriber.decode(),
                    state=found.state, ue=str(selectors.ue), served=str(selectors.served),
-                   first_used=bool(found.first_used), **numbers)
+                   first_used=bool(found.first_used), registration=found.registration_id.decode(), **numbers)
 
     @classmethod
     def of_text(cls, text):
@@ -73,6 +75,9 @@ class SetRecord:
 
     def contact(self):
         return f"c|{self.ue}|{self.port_us}"
+
+    def latest(self):
+        return f"l|{self.ue}|{self.port_us}"
 
 
 class SetCache:
@@ -117,9 +122,27 @@ class SetCache:
                 self._set(record.contact(), str(record.set_id))
         return record
 
+    def latest_of_contact(self, ue, port_us):
+        """The set of this contact's latest successful authentication, which it may not have used yet, or None."""
+        record = self._by_key(f"l|{ue}|{port_us}")
+        if record is None:
+            found = [r for r in self._query(ue, port_us) if r.port_us == port_us and r.state == zb.ESTABLISHED]
+            record = min(found, key=lambda r: r.first_used, default=None)
+            if record is not None:
+                self.put(record)
+                self._set(record.latest(), str(record.set_id))
+        return record
+
+    def of_registration(self, record):
+        """All sets of the registration that has this one."""
+        return [r for r in self._query(record.ue, record.port_us) if (r.subscriber, r.registration, r.port_us) == (
+            record.subscriber, record.registration, record.port_us)]
+
     def _by_key(self, key):
+        """The gateway gives a set id again one day, and after the loss of its store at once."""
         set_id = KSR.htable.sht_get(TABLE, key)
-        return self._by_id(set_id) if set_id else None
+        record = self._by_id(set_id) if set_id else None
+        return record if record and key in (*record.flows(), record.contact(), record.latest()) else None
 
     def _by_id(self, set_id):
         text = KSR.htable.sht_get(TABLE, f"s|{set_id}")
@@ -135,6 +158,7 @@ class SetCache:
     def confirmed(self, record):
         """After CONFIRM. Requests to the UE stay on an older set until the UE has used this one (rule 20)."""
         self.put(record)
+        self._set(record.latest(), str(record.set_id))
         older = self._by_key(record.contact())
         if older is None or older.set_id == record.set_id or older.port_pc == record.port_pc:
             self._set(record.contact(), str(record.set_id))
@@ -152,6 +176,7 @@ class SetCache:
         if record is not None:
             record.state = zb.SUPERSEDED
             self.put(record)
+            self._remove_if(record.contact(), set_id)
 
     def released(self, record):
         """It drains: answers still pass, requests to the UE do not use it."""
@@ -161,12 +186,13 @@ class SetCache:
         KSR.htable.sht_rm(PENDING, str(record.set_id))
 
     def unbind(self, record):
-        self._remove_if(record.contact(), record.set_id)
+        for key in (record.contact(), record.latest()):
+            self._remove_if(key, record.set_id)
 
     def remove(self, set_id):
         record = self._by_id(set_id)
         if record is not None:
-            for key in (*record.flows(), record.contact()):
+            for key in (*record.flows(), record.contact(), record.latest()):
                 self._remove_if(key, set_id)
         self._remove(f"s|{set_id}")
         KSR.htable.sht_rm(PENDING, str(set_id))
@@ -176,9 +202,11 @@ class SetCache:
         known = {record.set_id: record for record in records}
         for record in known.values():
             self.put(record)
-        for key, _value in self._rows(TABLE):
+        for key, value in self._rows(TABLE):
             if key.startswith("s|") and int(key[2:]) not in known:
                 self.remove(int(key[2:]))
+            elif key.startswith("c|") and (record := known.get(int(value))) and record.state != zb.ESTABLISHED:
+                self._remove(key)  # a newer one was used meanwhile: the next request to the UE asks which
 
     # Releases that wait
 

@@ -8,6 +8,7 @@ import ctypes
 import errno
 import ipaddress
 import os
+import time
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int, c_size_t, c_uint8, c_uint16, c_uint32, c_uint64
 
 SUBSCRIBER_MAX, REGISTRATION_ID_MAX, PEER_NAME_MAX = 127, 63, 31
@@ -19,6 +20,9 @@ EVENT_SEQUENCE_LOW, EVENT_ICV_FAILURES, EVENT_REPLAYS, EVENT_UNKNOWN_SPI = 7, 8,
 EVENTS_ALL = 0xffffffff
 ROLE_PEER, KEEP_FORMER = 0, 0
 QUERY_ROOM = 64
+UNCERTAIN = "DATAPLANE_DOWN", "INTERNAL"  # causes after which a request may have taken effect, or will when repeated
+REPEAT_S = 0.05
+FORGET_S = 10  # an outage of which nobody heard for so long is over
 
 
 class Address(Structure):
@@ -106,11 +110,16 @@ class ZbError(Exception):
     def __init__(self, number, cause, attribute, text):
         self.number, self.cause, self.attribute = number, cause, attribute
         self.answered = number == errno.EREMOTEIO
+        self.uncertain = cause in UNCERTAIN or number in (errno.ENOTCONN, errno.ETIMEDOUT)
         super().__init__(text or os.strerror(number))
 
 
 class Zb:
-    """One association. Connecting happens in the first call and again whenever it is needed."""
+    """One association. Connecting happens in the first call and again whenever it is needed.
+
+    While it is not known whether a request took effect it is repeated with its reference, until wait_ms after the
+    outage began: so a restart of the gateway's daemons is waited out. In an outage that lasts longer calls fail at once,
+    or all processes of a P-CSCF would end up waiting."""
 
     def __init__(self, library, path, name, instance_id, wait_ms=0):
         self._lib = ctypes.CDLL(library)
@@ -118,6 +127,7 @@ class Zb:
             function = getattr(self._lib, call)
             function.restype, function.argtypes = result, arguments
         self._zb = _HANDLE()
+        self._wait_s, self._outage, self._failed = wait_ms / 1000, None, 0.0
         options = Options(path.encode(), name.encode(), instance_id, ROLE_PEER, wait_ms, KEEP_FORMER)
         self._call("zb_open", byref(options), byref(self._zb), own=False)
 
@@ -129,7 +139,7 @@ class Zb:
         """INSTALL; the keys in `install` are overwritten afterwards, whatever happened."""
         found = Set()
         try:
-            self._call("zb_install", byref(install), byref(found))
+            self._ask("zb_install", byref(install), byref(found))
         finally:
             for key in (install.ik, install.ck):
                 ctypes.memset(key, 0, ctypes.sizeof(key))
@@ -137,11 +147,11 @@ class Zb:
 
     def confirm(self, set_id, reference, expires_s):
         found = Set()
-        self._call("zb_confirm", set_id, reference, expires_s, byref(found))
+        self._ask("zb_confirm", set_id, reference, expires_s, byref(found))
         return found
 
     def release(self, set_id, reference, drain_s):
-        self._call("zb_release", set_id, reference, drain_s)
+        self._ask("zb_release", set_id, reference, drain_s)
 
     def query(self, ue=None, port_ue=0, port_local=0):
         """The sets of this peer with these ports, or all of them."""
@@ -149,7 +159,7 @@ class Zb:
         found = []
         while True:
             rows, count = (Set * QUERY_ROOM)(), c_size_t()
-            self._call("zb_query", byref(query), rows, QUERY_ROOM, byref(count))
+            self._ask("zb_query", byref(query), rows, QUERY_ROOM, byref(count))
             found += list(rows[:count.value])
             if not query.cursor:
                 return found
@@ -168,6 +178,25 @@ class Zb:
 
     def event_name(self, kind):
         return self._lib.zb_event_name(kind).decode()
+
+    def _ask(self, name, *arguments):
+        """A call that may be repeated."""
+        while True:
+            begin = time.monotonic()
+            try:
+                self._call(name, *arguments)
+                self._outage = None
+                return
+            except ZbError as error:
+                if not error.uncertain:
+                    self._outage = None
+                    raise
+                if self._outage is None or begin > self._failed + FORGET_S:
+                    self._outage = begin
+                self._failed = time.monotonic()
+                if self._failed > self._outage + self._wait_s:
+                    raise
+            time.sleep(REPEAT_S)
 
     def _call(self, name, *arguments, own=True):
         error = Error()

@@ -10,4 +10,6 @@ deploy/demo and the end-to-end tests are written with it. The pieces, each usabl
     scscf      a small S-CSCF that checks AKAv1-MD5
     capture    tcpdump, and questions to tshark about what it caught
     attack     a hostile UE (Scapy)
+    traffic    numbered requests, by which lost ones are known
+    stage      all of it together; story and lifecycle are what deploy/demo shows on it
 """

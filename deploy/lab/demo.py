@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Shows the gateway's main job in network namespaces of its own: a phone registers through it, talks, is attacked
-in vain, and is torn down; a second phone's lifetime ends."""
+"""Shows the gateway at work in network namespaces of its own. The main story: a phone registers through it, talks, is
+attacked in vain, and is torn down; a second phone's lifetime ends. Another one is about the life of SA sets."""
 import argparse
 import contextlib
+import importlib
 import os
 import subprocess
 import sys
 import tempfile
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+STORIES = {"main": ("deploy.lab.story", "Demo"), "lifecycle": ("deploy.lab.lifecycle", "Lifecycle")}
 FOLDER_MAX = 80  # octets: the sockets' paths in it must fit a sockaddr_un
 sys.path.insert(0, REPOSITORY)
 sys.dont_write_bytecode = True
@@ -21,6 +23,9 @@ def arguments():
         prog="deploy/demo", description=__doc__,
         epilog="It must run as root. Its last line is 'demo: N checks passed, M failed'; the exit status is 0 only if "
                "M is 0.")
+    parser.add_argument("--story", choices=STORIES, default="main", help="main (default): registration, messages, "
+                        "attacks. lifecycle: re-authentication and failed authentication while messages go both ways, "
+                        "kill -9 of both daemons and of the P-CSCF, deregistration, expiry, loss of the store")
     parser.add_argument("--transport", choices=("udp", "tcp"), default="udp", help="SIP over udp (default) or tcp")
     parser.add_argument("--family", type=int, choices=(4, 6), default=4, help="IPv4 (default) or IPv6")
     parser.add_argument("--keep", action="store_true",
@@ -41,9 +46,10 @@ def run_folder(wanted):
 
 def show(options, report):
     """The whole run. What ends it early counts as one failed check."""
-    from deploy.lab.story import Demo  # needs packages that deploy/setup installs
+    story = importlib.import_module(STORIES[options.story][0])  # needs packages that deploy/setup installs
     with Lab(options.name) as lab:
-        demo = Demo(lab, run_folder(options.folder), report, options.family, options.transport)
+        made = getattr(story, STORIES[options.story][1])
+        demo = made(lab, run_folder(options.folder), report, options.family, options.transport)
         try:
             demo.run()
         except LabError as error:

@@ -12,6 +12,7 @@ import time
 from .milenage import REALM, SQN_STEP, digest_response, subscriber
 from .netns import CORE4, LabError, inside
 from .sip import Message, bracket, parameters, uri_address, via_address
+from .traffic import Traffic
 
 PORT = 5070
 TRANSPORT_T1_S = 0.5
@@ -74,18 +75,19 @@ class Scscf:
 
     def originate(self, impi, method="MESSAGE", body="hello from the network", timeout=8, headers=()):
         """Sends a request to the registered contact along its Path and returns the final response."""
-        registration = self.registrations[impi]
-        if not registration.registered():
-            raise LabError(f"{impi} is not registered at the S-CSCF")
-        branch = "z9hG4bK" + os.urandom(8).hex()
-        request = Message(f"{method} {registration.contact} SIP/2.0", [
-            ("Via", f"SIP/2.0/UDP {bracket(self.address)}:{PORT};branch={branch}"), ("Max-Forwards", "69"),
-            *(("Route", hop) for hop in registration.path),
-            ("From", f"<sip:network@{REALM}>;tag={os.urandom(4).hex()}"),
-            ("To", f"<{registration.subscriber.impu}>"), ("Call-ID", os.urandom(8).hex()),
-            ("CSeq", f"1 {method}"), *headers, *([("Content-Type", "text/plain")] if body else [])], body)
-        host, port = uri_address(registration.path[0]) if registration.path else uri_address(registration.contact)
-        return self._transact(request, branch, (host, port), timeout)
+        request, peer = self._compose(impi, method, body, headers)
+        return self._transact(request, request.branch, peer, timeout)
+
+    def start_traffic(self, impi, label, interval_s, repeat_s=0):
+        """Numbered MESSAGEs to the registered contact (traffic.py); end() of what is returned tells how it was."""
+        def send(number):
+            request, peer = self._compose(impi, "MESSAGE", f"{label} {number}", ())
+            return request, lambda: self._send(request, peer)
+        return Traffic(send, self._waiting, lambda answer: answer.status, interval_s, repeat_s)
+
+    def heard_numbers(self, label):
+        """Of each numbered MESSAGE that came from a UE, repetitions too."""
+        return [int(request.body.split()[-1]) for request in self.heard if request.body.startswith(label + " ")]
 
     def in_dialog(self, impi, answer, method, timeout=8):
         """A request within the dialog that a 2xx to an INVITE made: along its Record-Route. ACK has no response."""
@@ -101,6 +103,19 @@ class Scscf:
         return self._transact(request, branch, uri_address(routes[0]), timeout)
 
     # How it works
+
+    def _compose(self, impi, method, body, headers):
+        """A request to the registered contact, and where its first hop is."""
+        registration = self.registrations[impi]
+        if not registration.registered():
+            raise LabError(f"{impi} is not registered at the S-CSCF")
+        request = Message(f"{method} {registration.contact} SIP/2.0", [
+            ("Via", f"SIP/2.0/UDP {bracket(self.address)}:{PORT};branch=z9hG4bK{os.urandom(8).hex()}"),
+            ("Max-Forwards", "69"), *(("Route", hop) for hop in registration.path),
+            ("From", f"<sip:network@{REALM}>;tag={os.urandom(4).hex()}"),
+            ("To", f"<{registration.subscriber.impu}>"), ("Call-ID", os.urandom(8).hex()),
+            ("CSeq", f"1 {method}"), *headers, *([("Content-Type", "text/plain")] if body else [])], body)
+        return request, uri_address(registration.path[0] if registration.path else registration.contact)
 
     def _transact(self, request, branch, peer, timeout):
         answers = self._waiting[branch] = queue.Queue()

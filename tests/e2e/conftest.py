@@ -9,20 +9,26 @@ import os
 import re
 import shutil
 import sys
+import time
 
 import pytest
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [REPOSITORY, os.path.dirname(os.path.abspath(__file__))]
 
-from deploy.lab.gateway import Gateway  # noqa: E402  (the path above comes first)
+from deploy.lab.capture import Wire, leaks_key  # noqa: E402  (the path above comes first)
+from deploy.lab.gateway import Gateway  # noqa: E402
+from deploy.lab.kamailio import Kamailio  # noqa: E402
 from deploy.lab.netns import Lab, raise_on_signals  # noqa: E402
+from deploy.lab.phone import Phone  # noqa: E402
+from deploy.lab.scscf import Scscf  # noqa: E402
 from hostile import Field  # noqa: E402
-from support import Counters, KEYS, wait_until_serving  # noqa: E402
+from support import DRAIN_S, Counters, KEYS, wait_until_serving  # noqa: E402
 from zbwire import Zb  # noqa: E402
 
 LOG_TAIL = 40
-_numbers = itertools.count()
+SUBSCRIBERS = 200
+_numbers, _subscribers = itertools.count(), itertools.count(1)
 
 
 def pytest_configure():
@@ -99,6 +105,56 @@ def counters(gateway):
     made = Counters(Zb(gateway.zb, "counters", role=1))
     yield made
     made.zb.close()
+
+
+@pytest.fixture(scope="module")
+def scscf(lab, folder):
+    """An S-CSCF (deploy/lab/scscf.py)."""
+    return Scscf(lab, folder, SUBSCRIBERS)
+
+
+@pytest.fixture(scope="module")
+def phone(lab, folder):
+    """A phone with a kernel of its own (deploy/lab/phone.py)."""
+    return Phone(lab, folder).wait()
+
+
+@pytest.fixture(scope="module")
+def kamailio(lab, folder, gateway):
+    """Kamailio as the P-CSCF (deploy/lab/kamailio.py)."""
+    return Kamailio(lab, folder, gateway.zb, BGF_DRAIN_S=str(DRAIN_S)).start()
+
+
+@pytest.fixture(scope="module")
+def access(lab):
+    """A look at the access link."""
+    return Wire(lab, lab.ue, "acc0")
+
+
+@pytest.fixture
+def no_key_on_the_access_side(access):
+    """Whatever a test does: the keys of the challenges stay on the core side."""
+    begin = time.monotonic()
+    yield
+    leaks = [p for p in access.packets(begin) if leaks_key(p.payload)]
+    assert not leaks, leaks[0].payload
+
+
+@pytest.fixture
+def new_ue(phone, kamailio, scscf):
+    """A factory of UEs, each of another subscriber and on ports of its own."""
+    made = []
+
+    def make(**options):
+        number = next(_subscribers)
+        ue = phone.ue(number, **{"port_uc": 20000 + 50 * number, "port_us": 20001 + 50 * number, "wait": 6} | options)
+        ue.impi = ue.state()["impi"]
+        made.append(ue)
+        return ue
+    yield make
+    scscf.challenge_again, scscf.mute, scscf.dress, scscf.refuse_others = False, False, None, None
+    for ue in made:
+        ue.close()
 
 
 def release_all(zb):

@@ -7,8 +7,10 @@ import socket
 import time
 
 import zbwire
+from deploy.lab.netns import LabError
 
 SERVED4, SERVED6 = "10.50.0.1", "fd00:50::1"
+DRAIN_S = 2  # of sets that Kamailio releases
 
 
 def wait_for(condition, what, patience=10, step=0.02):
@@ -101,6 +103,24 @@ class Counters:
         with contextlib.suppress(AssertionError):
             wait_for(as_expected, "", patience)
         assert grown == expected
+
+
+def sets_of(gateway, ue):
+    return gateway.sets(subscriber=ue.impi)
+
+
+def sets_known(gateway, ue):
+    """The same, once control has the data plane again."""
+    def known():
+        with contextlib.suppress(LabError):
+            return sets_of(gateway, ue)
+    return wait_for(known, "control knows the sets again")
+
+
+def register(ue, **options):
+    answer = ue.register(**options)
+    assert answer["status"] == 200, answer
+    return answer
 
 
 def drop_names():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""deploy/demo as people run it: all four variants, cleaned up after the end, after ctrl-C and after a crash."""
+"""deploy/demo as people run it: its variants and its second story, cleaned up after the end, after ctrl-C and after a
+crash."""
 import contextlib
 import os
 import re
@@ -14,7 +15,9 @@ import pytest
 from conftest import REPOSITORY
 
 DEMO = os.path.join(REPOSITORY, "deploy", "demo")
-VARIANTS = [(transport, family) for transport in ("udp", "tcp") for family in (4, 6)]
+VARIANTS = [("main", transport, family) for transport in ("udp", "tcp") for family in (4, 6)]
+VARIANTS += [("lifecycle", "udp", 4), ("lifecycle", "tcp", 6)]
+STEPS = {"main": 8, "lifecycle": 9}
 AT_ONCE = 2
 RUN_WAIT_S = 240
 
@@ -53,15 +56,16 @@ def read_until(process, text):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """All four variants, two side by side: {variant: (exit status, what it printed)}."""
+    """All variants, two side by side: {variant: (exit status, what it printed)}."""
     found, room = {}, threading.Semaphore(AT_ONCE)
 
-    def run(transport, family):
+    def run(story, transport, family):
         with room:
-            name = name_of(transport, family)
-            process = start(name, tmp_path_factory.mktemp(name), "--transport", transport, "--family", str(family))
+            name = name_of(story[0], transport, family)
+            process = start(name, tmp_path_factory.mktemp(name), "--story", story, "--transport", transport,
+                            "--family", str(family))
             said, _ = process.communicate(timeout=RUN_WAIT_S)
-            found[transport, family] = process.returncode, said
+            found[story, transport, family] = process.returncode, said
     threads = [threading.Thread(target=run, args=variant) for variant in VARIANTS]
     for thread in threads:
         thread.start()
@@ -71,21 +75,22 @@ def runs(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("transport, family", VARIANTS)
-def test_the_demo_ends_with_0_failed(runs, transport, family):
-    status, said = runs[transport, family]
+@pytest.mark.parametrize("story, transport, family", VARIANTS)
+def test_the_demo_ends_with_0_failed(runs, story, transport, family):
+    status, said = runs[story, transport, family]
     assert re.fullmatch(r"demo: \d\d checks passed, 0 failed", said.rstrip().splitlines()[-1]), said
     assert status == 0
-    for step in range(1, 9):
+    for step in range(1, STEPS[story] + 1):
         assert re.search(rf"^\[ *\d+\.\d\d s\] {step}\. ", said, re.M), f"step {step} is missing in\n{said}"
-    assert not left_behind(name_of(transport, family))
+    assert not left_behind(name_of(story[0], transport, family))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", ["captures and logs", "both phones have booted"])
-def test_ctrl_c_cleans_up(tmp_path, number, moment):
+@pytest.mark.parametrize("story, moment", [
+    ("main", "captures and logs"), ("main", "both phones have booted"), ("lifecycle", "2. Re-authentication")])
+def test_ctrl_c_cleans_up(tmp_path, number, story, moment):
     name = name_of("c")
-    process = start(name, tmp_path)
+    process = start(name, tmp_path, "--story", story)
     read_until(process, moment)
     os.killpg(process.pid, number)  # as a terminal does: the whole group hears it
     said, _ = process.communicate(timeout=60)
@@ -121,7 +126,8 @@ def test_an_occupied_name_is_a_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--transport", "sctp"], "invalid choice: 'sctp'"), (["--family", "5"], "invalid choice: 5"),
+    (["--story", "x"], "invalid choice: 'x'"), (["--transport", "sctp"], "invalid choice: 'sctp'"),
+    (["--family", "5"], "invalid choice: 5"),
     (["--name", "No Name"], "lower-case letters, digits and '-', at most 20"),
     (["--folder", "/tmp/" + "x" * 80], "choose a shorter --folder")])
 def test_arguments_that_cannot_be(arguments, words):

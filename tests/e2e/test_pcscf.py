@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A phone with Linux's own IPsec, Kamailio as the P-CSCF and an S-CSCF that checks AKA, around the gateway: what the
 P-CSCF has to get right (RULES-33203), and what must never happen, a key on the access side above all."""
-import contextlib
-import itertools
 import os
 import signal
 import socket
@@ -10,80 +8,11 @@ import time
 
 import pytest
 
-from deploy.lab.capture import Wire, leaks_key
 from deploy.lab.kamailio import Kamailio
-from deploy.lab.netns import CORE4, PORT_PS, PORTS_PC, LabError, inside
-from deploy.lab.phone import Phone
-from deploy.lab.scscf import Scscf
-from support import wait_for
+from deploy.lab.netns import CORE4, PORT_PS, PORTS_PC, inside
+from support import DRAIN_S, register, sets_of, wait_for
 
-DRAIN_S = 2
-SUBSCRIBERS = 200
-_subscribers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def scscf(lab, folder):
-    return Scscf(lab, folder, SUBSCRIBERS)
-
-
-@pytest.fixture(scope="module")
-def phone(lab, folder):
-    return Phone(lab, folder).wait()
-
-
-@pytest.fixture(scope="module")
-def kamailio(lab, folder, gateway):
-    return Kamailio(lab, folder, gateway.zb, BGF_DRAIN_S=str(DRAIN_S)).start()
-
-
-@pytest.fixture(scope="module")
-def access(lab):
-    return Wire(lab, lab.ue, "acc0")
-
-
-@pytest.fixture(autouse=True)
-def no_key_on_the_access_side(access):
-    """Whatever a test does."""
-    begin = time.monotonic()
-    yield
-    leaks = [p for p in access.packets(begin) if leaks_key(p.payload)]
-    assert not leaks, leaks[0].payload
-
-
-@pytest.fixture
-def new_ue(phone, kamailio, scscf):
-    """A factory of UEs, each of another subscriber and on ports of its own."""
-    made = []
-
-    def make(**options):
-        number = next(_subscribers)
-        ue = phone.ue(number, **{"port_uc": 20000 + 50 * number, "port_us": 20001 + 50 * number, "wait": 6} | options)
-        ue.impi = ue.state()["impi"]
-        made.append(ue)
-        return ue
-    yield make
-    scscf.challenge_again, scscf.mute, scscf.dress, scscf.refuse_others = False, False, None, None
-    for ue in made:
-        ue.close()
-
-
-def sets_of(gateway, ue):
-    return gateway.sets(subscriber=ue.impi)
-
-
-def sets_known(gateway, ue):
-    """The same, once control has the data plane again."""
-    def known():
-        with contextlib.suppress(LabError):
-            return sets_of(gateway, ue)
-    return wait_for(known, "control knows the sets again")
-
-
-def register(ue, **options):
-    answer = ue.register(**options)
-    assert answer["status"] == 200, answer
-    return answer
+pytestmark = pytest.mark.usefixtures("no_key_on_the_access_side")
 
 
 # What a P-CSCF does with what a UE offers
@@ -239,148 +168,7 @@ def test_rule_3_rport_does_not_draw_responses_to_port_uc(new_ue, family):
     assert answer["status"] == 200 and answer["source_port"] in PORTS_PC
 
 
-# The life of a registration
-
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-@pytest.mark.parametrize("family", [4, 6])
-def test_rules_7_and_20_a_re_authentication_moves_to_a_new_set(new_ue, gateway, scscf, transport, family):
-    ue = new_ue(transport=transport, family=family)
-    register(ue)
-    old, = sets_of(gateway, ue)
-    scscf.challenge_again = True
-    answer = ue.reregister()
-    assert answer["status"] == 200 and answer["challenged"]
-    new, = [s for s in sets_of(gateway, ue) if s["set_id"] != old["set_id"]]
-    assert (new["port_us"], new["port_ps"]) == (old["port_us"], old["port_ps"])
-    assert new["port_uc"] != old["port_uc"] and new["port_pc"] != old["port_pc"]
-    assert scscf.originate(ue.impi).status == 200
-    assert ue.request()["status"] == 200  # the first packet on the new set after CONFIRM
-    wait_for(lambda: [s["first_used"] for s in sets_of(gateway, ue) if s["set_id"] == new["set_id"]] == [True],
-             "the new set is in use")
-    wait_for(lambda: scscf.originate(ue.impi).status == 200 and ue.received()[-1]["source_port"] == new["port_pc"],
-             "requests to the phone leave from the new port_pc")
-
-
-def test_rule_6_a_registration_begun_on_the_same_ports_does_not_harm_the_set(new_ue, gateway):
-    ue = new_ue()
-    register(ue)
-    old, = sets_of(gateway, ue)
-    assert ue.initial()["status"] == 401 and len(sets_of(gateway, ue)) == 2
-    assert ue.request()["status"] == 200
-    assert old["set_id"] in [s["set_id"] for s in sets_of(gateway, ue)]
-    ue.install()
-    assert ue.answer()["status"] == 200, "the new one still takes over"
-
-
-def test_rule_6_a_port_pc_that_is_in_use_is_passed_over(new_ue, gateway, scscf):
-    ue = new_ue()
-    register(ue)
-    scscf.challenge_again = True
-    for _ in range(2):  # nothing but REGISTER, so that requests to the phone stay on the first set
-        assert ue.reregister()["status"] == 200
-    assert sorted(s["port_pc"] for s in sets_of(gateway, ue)) == [*PORTS_PC]
-
-
-def test_rule_6_a_phone_that_lost_its_sets_registers_again_on_the_same_ports(new_ue, gateway):
-    ue = new_ue()
-    register(ue)
-    old, = sets_of(gateway, ue)
-    ue.forget()
-    register(ue)
-    wait_for(lambda: old["set_id"] not in [s["set_id"] for s in sets_of(gateway, ue)], "the old set is replaced")
-    assert ue.request()["status"] == 200
-
-
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_a_restarted_pcscf_goes_on_with_the_sets_that_exist(new_ue, gateway, scscf, kamailio, transport):
-    ue = new_ue(transport=transport)
-    register(ue)
-    before, = sets_of(gateway, ue)
-    ue.hang_up()
-    kamailio.restart()
-    came = len(scscf.requests)
-    assert scscf.originate(ue.impi).status == 200
-    assert ue.request()["status"] == 200
-    assert ue.reregister()["status"] == 200
-    assert 'integrity-protected="yes"' in scscf.seen("REGISTER", came)[-1].get("Authorization")
-    assert [s["set_id"] for s in sets_of(gateway, ue)] == [before["set_id"]]
-
-
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-@pytest.mark.parametrize("daemon", ["control", "dataplane"])
-def test_a_registered_phone_outlives_kill_9_of_a_daemon(new_ue, gateway, scscf, phone, daemon, transport):
-    ue = new_ue(transport=transport)
-    register(ue)
-    assert ue.request()["status"] == 200
-    before, = sets_of(gateway, ue)
-    replays = phone.xfrm_errors().get("XfrmInStateSeqError", 0)
-    victim = getattr(gateway, daemon)
-    victim.kill()
-    if daemon == "control":
-        assert ue.request()["status"] == 200, "traffic goes on without control"
-    victim.start()
-    assert ue.request()["status"] == 200
-    assert scscf.originate(ue.impi).status == 200
-    after, = sets_known(gateway, ue)
-    assert after["set_id"] == before["set_id"]
-    assert all(after["sa"][sa]["sequence"] >= before["sa"][sa]["sequence"] for sa in after["sa"])
-    assert replays == phone.xfrm_errors().get("XfrmInStateSeqError", 0), "no sequence number went out twice"
-    assert ue.reregister()["status"] == 200
-
-
-def test_rule_23_a_repeated_deregistration_still_gets_its_answer(new_ue, gateway):
-    ue = new_ue()
-    register(ue)
-    assert ue.deregister()["status"] == 200
-    assert ue.repeat()["status"] == 200
-    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 5)
-
-
-def test_after_deregistration_the_network_gets_480(new_ue, scscf):
-    ue = new_ue()
-    register(ue)
-    contact = scscf.registrations[ue.impi].contact
-    assert ue.deregister()["status"] == 200
-    scscf.registrations[ue.impi].contact, scscf.registrations[ue.impi].until = contact, time.time() + 60
-    assert scscf.originate(ue.impi).status == 480
-
-
-def test_an_expired_set_is_reported_and_forgotten(new_ue, gateway, kamailio):
-    ue = new_ue()
-    ue.initial()
-    found, = sets_of(gateway, ue)
-    gateway.bgfctl("set", "release", str(found["set_id"]))
-    assert kamailio.wait_said(f"event removed: set {found['set_id']} ")
-
-
-def test_when_the_store_is_lost_the_pcscf_forgets_and_the_phone_registers_again(new_ue, gateway, scscf, kamailio):
-    ue = new_ue()
-    register(ue)
-    ue.forget()
-    gateway.remove_store()
-    gateway.start()
-    assert kamailio.wait_said("event epoch_lost", 20)
-    assert scscf.originate(ue.impi).status == 480
-    register(ue)
-    assert scscf.originate(ue.impi).status == 200
-
-
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_a_dialog_goes_through_the_protected_ports_both_ways(new_ue, scscf, transport):
-    ue = new_ue(transport=transport)
-    register(ue)
-    contact = [("Contact", "<sip:network@10.60.0.2:5070>")]
-    answer = scscf.originate(ue.impi, "INVITE", "", headers=contact)
-    assert answer.status == 200
-    routes = answer.all("Record-Route")
-    assert ":6062" in "".join(routes) and "10.60.0.2" in "".join(routes), routes
-    scscf.in_dialog(ue.impi, answer, "ACK")
-    assert scscf.in_dialog(ue.impi, answer, "BYE").status == 200
-    assert sorted(r["method"] for r in ue.received()) == ["ACK", "BYE", "INVITE"]
-    assert len({r["source_port"] for r in ue.received()}) == 1
-
-
-# Whatever fails: no key on the access side (the fixture above looks), and the phone hears 504
+# Whatever fails: no key on the access side (a fixture looks), and the phone hears 504
 
 def assert_504(ue):
     answer = ue.initial()

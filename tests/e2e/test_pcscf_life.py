@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The life of a registration behind Kamailio: re-authentication, restarts of everybody, deregistration. The lab is that of
+test_pcscf.py."""
+import threading
+import time
+
+import pytest
+
+from deploy.lab.netns import PORTS_PC
+from support import DRAIN_S, register, sets_known, sets_of, wait_for
+
+pytestmark = pytest.mark.usefixtures("no_key_on_the_access_side")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("family", [4, 6])
+def test_rules_7_and_20_a_re_authentication_moves_to_a_new_set(new_ue, gateway, scscf, transport, family):
+    ue = new_ue(transport=transport, family=family)
+    register(ue)
+    old, = sets_of(gateway, ue)
+    scscf.challenge_again = True
+    answer = ue.reregister()
+    assert answer["status"] == 200 and answer["challenged"]
+    new, = [s for s in sets_of(gateway, ue) if s["set_id"] != old["set_id"]]
+    assert (new["port_us"], new["port_ps"]) == (old["port_us"], old["port_ps"])
+    assert new["port_uc"] != old["port_uc"] and new["port_pc"] != old["port_pc"]
+    assert scscf.originate(ue.impi).status == 200
+    assert ue.request()["status"] == 200  # the first packet on the new set after CONFIRM
+    wait_for(lambda: [s["first_used"] for s in sets_of(gateway, ue) if s["set_id"] == new["set_id"]] == [True],
+             "the new set is in use")
+    wait_for(lambda: scscf.originate(ue.impi).status == 200 and ue.received()[-1]["source_port"] == new["port_pc"],
+             "requests to the phone leave from the new port_pc")
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_rule_23_a_deregistration_ends_the_sets_of_earlier_authentications_too(new_ue, gateway, scscf, used):
+    """Also when it is challenged: then the set in use is not the one on which the 200 OK goes."""
+    ue = new_ue()
+    register(ue)
+    scscf.challenge_again = True
+    if used:
+        assert ue.reregister()["status"] == 200 and ue.request()["status"] == 200
+    answer = ue.deregister()
+    assert answer["status"] == 200 and answer["challenged"]
+    assert {s["state"] for s in sets_of(gateway, ue)} == {"draining"} and len(sets_of(gateway, ue)) == 2 + used
+    wait_for(lambda: not sets_of(gateway, ue), "all sets are gone", DRAIN_S + 5)
+
+
+def test_rule_22_a_failed_re_authentication_ends_the_new_set_only(new_ue, gateway, scscf):
+    ue = new_ue()
+    register(ue)
+    old, = sets_of(gateway, ue)
+    scscf.challenge_again = True
+    answer = ue.reregister(wrong=True)
+    assert answer["status"] == 403 and answer["challenged"]
+    assert {s["set_id"] == old["set_id"]: s["state"] for s in sets_of(gateway, ue)} == {
+        True: "established", False: "draining"}
+    assert ue.request()["status"] == 200 and scscf.originate(ue.impi).status == 200
+    wait_for(lambda: [s["set_id"] for s in sets_of(gateway, ue)] == [old["set_id"]], "the new one is gone", DRAIN_S + 5)
+    answer = ue.reregister()
+    assert answer["status"] == 200 and answer["challenged"], "and the next attempt succeeds"
+
+
+def test_rule_28_the_latest_authentication_counts_also_before_its_set_is_used(new_ue, gateway, scscf, phone):
+    ue = new_ue()
+    register(ue)
+    old, = sets_of(gateway, ue)
+    scscf.challenge_again = True
+    assert ue.reregister()["status"] == 200
+    scscf.challenge_again = False
+    assert not [s for s in sets_of(gateway, ue) if s["set_id"] != old["set_id"] and s["first_used"]]
+    phone.call(ue.subscriber, "take_identity", {"impi": ue.impi})  # its next Authorization has no response
+    came = len(scscf.requests)
+    assert ue.reregister()["status"] == 200
+    assert 'integrity-protected="yes"' in scscf.seen("REGISTER", came)[0].get("Authorization")
+
+
+def test_rule_20_a_first_use_that_the_pcscf_could_not_be_told_is_found_afterwards(new_ue, gateway, scscf):
+    ue = new_ue()
+    register(ue)
+    old, = sets_of(gateway, ue)
+    scscf.challenge_again = True
+    assert ue.reregister()["status"] == 200
+    assert scscf.originate(ue.impi).status == 200 and ue.received()[-1]["source_port"] == old["port_pc"]
+    gateway.control.kill()
+    assert ue.request()["status"] == 200  # the first use, of which nobody hears
+    gateway.control.start()
+    new, = (s for s in sets_known(gateway, ue) if s["set_id"] != old["set_id"])
+    wait_for(lambda: scscf.originate(ue.impi).status == 200 and ue.received()[-1]["source_port"] == new["port_pc"],
+             "requests to the phone leave from the new port_pc")
+
+
+def test_rule_6_a_registration_begun_on_the_same_ports_does_not_harm_the_set(new_ue, gateway):
+    ue = new_ue()
+    register(ue)
+    old, = sets_of(gateway, ue)
+    assert ue.initial()["status"] == 401 and len(sets_of(gateway, ue)) == 2
+    assert ue.request()["status"] == 200
+    assert old["set_id"] in [s["set_id"] for s in sets_of(gateway, ue)]
+    ue.install()
+    assert ue.answer()["status"] == 200, "the new one still takes over"
+
+
+def test_rule_6_a_port_pc_that_is_in_use_is_passed_over(new_ue, gateway, scscf):
+    ue = new_ue()
+    register(ue)
+    scscf.challenge_again = True
+    for _ in range(2):  # nothing but REGISTER, so that requests to the phone stay on the first set
+        assert ue.reregister()["status"] == 200
+    assert sorted(s["port_pc"] for s in sets_of(gateway, ue)) == [*PORTS_PC]
+
+
+def test_rule_6_a_phone_that_lost_its_sets_registers_again_on_the_same_ports(new_ue, gateway):
+    ue = new_ue()
+    register(ue)
+    old, = sets_of(gateway, ue)
+    ue.forget()
+    register(ue)
+    wait_for(lambda: old["set_id"] not in [s["set_id"] for s in sets_of(gateway, ue)], "the old set is replaced")
+    assert ue.request()["status"] == 200
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_restarted_pcscf_goes_on_with_the_sets_that_exist(new_ue, gateway, scscf, kamailio, transport):
+    ue = new_ue(transport=transport)
+    register(ue)
+    before, = sets_of(gateway, ue)
+    ue.hang_up()
+    kamailio.restart()
+    came = len(scscf.requests)
+    assert scscf.originate(ue.impi).status == 200
+    assert ue.request()["status"] == 200
+    assert ue.reregister()["status"] == 200
+    assert 'integrity-protected="yes"' in scscf.seen("REGISTER", came)[-1].get("Authorization")
+    assert [s["set_id"] for s in sets_of(gateway, ue)] == [before["set_id"]]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("daemon", ["control", "dataplane"])
+def test_a_registered_phone_outlives_kill_9_of_a_daemon(new_ue, gateway, scscf, phone, daemon, transport):
+    ue = new_ue(transport=transport)
+    register(ue)
+    assert ue.request()["status"] == 200
+    before, = sets_of(gateway, ue)
+    replays = phone.xfrm_errors().get("XfrmInStateSeqError", 0)
+    victim = getattr(gateway, daemon)
+    victim.kill()
+    if daemon == "control":
+        assert ue.request()["status"] == 200, "traffic goes on without control"
+    victim.start()
+    assert ue.request()["status"] == 200
+    assert scscf.originate(ue.impi).status == 200
+    after, = sets_known(gateway, ue)
+    assert after["set_id"] == before["set_id"]
+    assert all(after["sa"][sa]["sequence"] >= before["sa"][sa]["sequence"] for sa in after["sa"])
+    assert replays == phone.xfrm_errors().get("XfrmInStateSeqError", 0), "no sequence number went out twice"
+    assert ue.reregister()["status"] == 200
+
+
+def test_rule_23_a_repeated_deregistration_still_gets_its_answer(new_ue, gateway):
+    ue = new_ue()
+    register(ue)
+    assert ue.deregister()["status"] == 200
+    assert ue.repeat()["status"] == 200
+    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 5)
+
+
+def test_after_deregistration_the_network_gets_480(new_ue, scscf):
+    ue = new_ue()
+    register(ue)
+    contact = scscf.registrations[ue.impi].contact
+    assert ue.deregister()["status"] == 200
+    scscf.registrations[ue.impi].contact, scscf.registrations[ue.impi].until = contact, time.time() + 60
+    assert scscf.originate(ue.impi).status == 480
+
+
+def test_an_expired_set_is_reported_and_forgotten(new_ue, gateway, kamailio):
+    ue = new_ue()
+    ue.initial()
+    found, = sets_of(gateway, ue)
+    gateway.bgfctl("set", "release", str(found["set_id"]))
+    assert kamailio.wait_said(f"event removed: set {found['set_id']} ")
+
+
+def test_when_the_store_is_lost_the_pcscf_forgets_and_the_phone_registers_again(new_ue, gateway, scscf, kamailio):
+    ue = new_ue()
+    register(ue)
+    ue.forget()
+    gateway.remove_store()
+    gateway.start()
+    assert kamailio.wait_said("event epoch_lost", 20)
+    assert scscf.originate(ue.impi).status == 480
+    register(ue)
+    assert scscf.originate(ue.impi).status == 200
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_dialog_goes_through_the_protected_ports_both_ways(new_ue, scscf, transport):
+    ue = new_ue(transport=transport)
+    register(ue)
+    contact = [("Contact", "<sip:network@10.60.0.2:5070>")]
+    answer = scscf.originate(ue.impi, "INVITE", "", headers=contact)
+    assert answer.status == 200
+    routes = answer.all("Record-Route")
+    assert ":6062" in "".join(routes) and "10.60.0.2" in "".join(routes), routes
+    scscf.in_dialog(ue.impi, answer, "ACK")
+    assert scscf.in_dialog(ue.impi, answer, "BYE").status == 200
+    assert sorted(r["method"] for r in ue.received()) == ["ACK", "BYE", "INVITE"]
+    assert len({r["source_port"] for r in ue.received()}) == 1
+
+
+@pytest.mark.parametrize("daemon", ["control", "dataplane"])
+@pytest.mark.parametrize("step", ["initial", "answer", "deregister"])
+def test_a_daemon_that_comes_back_in_time_costs_a_phone_nothing(new_ue, gateway, scscf, daemon, step):
+    """INSTALL, CONFIRM and RELEASE are repeated, with their references, until the gateway can say that they are done. What
+    the S-CSCF says comes while the daemon is away."""
+    ue, victim = new_ue(wait=10), getattr(gateway, daemon)
+    if step != "initial":
+        assert ue.initial()["status"] == 401
+        ue.install()
+    if step == "deregister":
+        assert ue.answer()["status"] == 200
+    scscf.mute = True
+    came, answers = len(scscf.heard), []
+    asks = threading.Thread(target=lambda: answers.append(getattr(ue, step)()))
+    asks.start()
+    wait_for(lambda: len(scscf.heard) > came, "the request has reached the S-CSCF")
+    victim.kill()
+    scscf.mute = False
+    scscf.send_answer(scscf.heard[came])
+    time.sleep(0.2)
+    victim.start()
+    asks.join()
+    assert answers[0]["status"] == (401 if step == "initial" else 200), answers
+    state = {"initial": "temporary", "answer": "established", "deregister": "draining"}[step]
+    assert [s["state"] for s in sets_known(gateway, ue)] == [state]
