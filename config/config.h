@@ -71,12 +71,14 @@ struct config_control {
 	uint32_t zb_mode;	  /* its permissions */
 	char zb_group[32];	  /* its group; "" leaves it */
 	struct config_peer peers[CONFIG_PEERS_MAX];
-	uint32_t peer_count;	  /* 0: any name */
-	uint32_t connections_max; /* over all peers */
-	uint32_t await_auth_s;	  /* reg-await-auth (24.229 7.8): 240 */
-	uint32_t supersede_s;	  /* 64*T1 toward a UE (24.229 7.7): 128 */
-	uint32_t heartbeat_s;	  /* a peer that is silent so long is asked, and closed after three times */
-	uint32_t frame_timeout_s; /* a frame must be whole within it, or the connection is closed */
+	uint32_t peer_count;	    /* 0: any name */
+	uint32_t connections_max;   /* over all peers */
+	uint32_t await_auth_s;	    /* reg-await-auth (24.229 7.8): 240 */
+	uint32_t supersede_s;	    /* 64*T1 toward a UE (24.229 7.7): 128 */
+	uint32_t heartbeat_s;	    /* a peer that is silent so long is asked, and closed after three times */
+	uint32_t overload_delay_ms; /* a request that waits longer for the data plane: OVERLOAD; 0: never */
+	uint32_t overload_retry_s;  /* when those who were refused for it may come again, around */
+	uint32_t frame_timeout_s;   /* a frame must be whole within it, or the connection is closed */
 };
 
 struct bgf_config {

@@ -169,6 +169,11 @@ const struct schema_key schema[] = {
 		 "seconds"},
 	{"control.heartbeat_s", AT(control.heartbeat_s), INTEGER(1, 3600), .fallback = "10",
 	 .help = "a peer silent for so long is asked, and closed after three times, seconds"},
+	{"control.overload_delay_ms", AT(control.overload_delay_ms), INTEGER(0, 10000), .fallback = "250",
+	 .help = "new registrations are refused (OVERLOAD) while requests, many at once, are answered later "
+		 "than this, ms; 0: never"},
+	{"control.overload_retry_s", AT(control.overload_retry_s), INTEGER(1, 300), .fallback = "2",
+	 .help = "those who were refused for overload are told to come again around so many seconds later"},
 	{"control.frame_timeout_s", AT(control.frame_timeout_s), INTEGER(1, 60), .fallback = "5",
 	 .help = "a Zb frame must be whole within it, seconds"},
 };

@@ -53,6 +53,9 @@ static const char *meaning_of(const struct zb_event *e)
 		return "packets were replays";
 	case ZB_EVENT_UNKNOWN_SPI:
 		return "ESP of a UE that has sets, with an SPI that no SA has";
+	case ZB_EVENT_OVERLOAD:
+		return e->overloaded ? "the gateway is overloaded: new registrations may be refused"
+				     : "the gateway is no more overloaded";
 	case ZB_EVENT_GAP:
 		return "events were lost: look again with 'bgfctl show sets'";
 	}
@@ -86,6 +89,8 @@ static void print_json(const struct zb_event *e, const char *when)
 		json_number("sequence", e->sequence);
 	if (e->count != 0)
 		json_number("count", e->count);
+	if (e->kind == ZB_EVENT_OVERLOAD)
+		json_bool("overloaded", e->overloaded);
 	json_close('}');
 	json_end();
 }

@@ -407,16 +407,17 @@ int show_gateway(struct ctl *c)
 		return ctl_failed(c, r);
 	hex_text(g.boot_id, sizeof(g.boot_id), hex);
 	if (!c->json) {
-		printf("%s: data plane %s, %" PRIu32 " of %" PRIu32 " sets, Zb version %u\n"
+		printf("%s: data plane %s, %" PRIu32 " of %" PRIu32 " sets, Zb version %u%s\n"
 		       "store epoch %016" PRIx64 ", boot id %s\n",
-		       g.name, g.dataplane_up ? "up" : "DOWN", g.sets, g.capacity, g.version, g.store_epoch,
-		       hex);
+		       g.name, g.dataplane_up ? "up" : "DOWN", g.sets, g.capacity, g.version,
+		       g.overloaded ? "; OVERLOADED: new registrations are refused" : "", g.store_epoch, hex);
 		return 0;
 	}
 	json_open(NULL, '{');
 	json_string("name", g.name);
 	json_number("version", g.version);
 	json_bool("dataplane_up", g.dataplane_up);
+	json_bool("overloaded", g.overloaded);
 	json_number("sets", g.sets);
 	json_number("capacity", g.capacity);
 	json_number("store_epoch", g.store_epoch);

@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "control/dplink.h"
+#include "control/overload.h"
 #include "control/peer.h"
 #include "control/sa_set.h"
 #include "control/timers.h"
@@ -47,6 +48,8 @@ struct control {
 	uint64_t timer_at; /* when it goes off; 0: it does not */
 	uint64_t last_installed;
 	struct released released[RELEASED_MAX];
+
+	struct overload overload; /* orders.h */
 
 	/* session.h, peer.h, listener.h */
 	LIST_HEAD(, session) sessions;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "control/log.h"
+#include "control/timers.h"
 
 enum {
 	RECORD_MAX = 65536,
@@ -27,6 +28,7 @@ struct waiting {
 	uint32_t generation;
 	uint32_t next_free;
 };
+enum { NO_SLOT = UINT32_MAX };
 
 /* Records that go together, or that the socket did not take yet. */
 struct packet {
@@ -46,12 +48,13 @@ struct dplink {
 	struct waiting *waiting;
 	uint32_t room, first_free, outstanding;
 	uint32_t generation;
+	/* One request at a time is timed, which tells how long all of them wait. */
+	uint32_t timed;		  /* its place; NO_SLOT: none */
+	uint64_t timed_at, delay; /* when it was sent; what the last one took; ns */
 	TAILQ_HEAD(packet_queue, packet) queue;
 	struct packet *spare; /* the last one that went out, for the next; or NULL */
 	uint8_t *record;
 };
-
-enum { NO_SLOT = UINT32_MAX };
 
 static void free_packet(struct dplink *l, struct packet *p)
 {
@@ -110,6 +113,10 @@ static int await(struct dplink *l, dplink_done done, void *arg, uint64_t *ret_tx
 	*w = (struct waiting){.done = done, .arg = arg, .generation = ++l->generation};
 	if (l->outstanding++ == 0)
 		arm(l->silence, SILENCE_MS);
+	if (l->timed == NO_SLOT) {
+		l->timed = slot;
+		l->timed_at = timers_now();
+	}
 	*ret_txn = (uint64_t)w->generation << SLOT_BITS | slot;
 	return 0;
 }
@@ -122,6 +129,10 @@ static struct waiting take(struct dplink *l, uint32_t slot)
 	l->first_free = slot;
 	if (--l->outstanding == 0)
 		evtimer_del(l->silence);
+	if (l->timed == slot) {
+		l->timed = NO_SLOT;
+		l->delay = timers_now() - l->timed_at;
+	}
 	return w;
 }
 
@@ -220,6 +231,18 @@ static int submit(struct dplink *l, const struct dpl_header *record, dplink_done
 int dplink_send(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg)
 {
 	return l->up ? submit(l, record, done, arg) : -ENOTCONN;
+}
+
+uint64_t dplink_delay(const struct dplink *l, uint64_t now)
+{
+	uint64_t age = l->timed != NO_SLOT && now > l->timed_at ? now - l->timed_at : 0;
+
+	return l->outstanding == 0 ? 0 : age > l->delay ? age : l->delay;
+}
+
+uint32_t dplink_under_way(const struct dplink *l)
+{
+	return l->outstanding;
 }
 
 /* --- receiving --- */
@@ -387,7 +410,7 @@ struct dplink *dplink_new(struct event_base *base, const char *path, const struc
 		return NULL;
 	l->base = base;
 	l->fd = -1;
-	l->first_free = NO_SLOT;
+	l->first_free = l->timed = NO_SLOT;
 	l->handlers = *handlers;
 	l->address.sun_family = AF_UNIX;
 	strncpy(l->address.sun_path, path, sizeof(l->address.sun_path) - 1);

@@ -36,6 +36,11 @@ void dplink_free(struct dplink *l);
  * Returns 0, then `done` is called later, never from within; or -ENOTCONN or -ENOMEM, then it is not. */
 int dplink_send(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg);
 
+/* How long a request waits for its answer now, ns, by one that is under way or the last that was; 0: none is
+ * under way. And how many are. */
+uint64_t dplink_delay(const struct dplink *l, uint64_t now);
+uint32_t dplink_under_way(const struct dplink *l);
+
 /* A record of type and size with zeros. */
 #define DPLINK_RECORD(record_type, dpl) ((struct dpl_header){.type = (record_type), .length = sizeof(dpl)})
 

@@ -90,6 +90,16 @@ void events_gap(struct control *c)
 	send_to_subscribers(c, ZB_EVENT_GAP, NULL, &f);
 }
 
+void events_overload(struct control *c)
+{
+	uint8_t buffer[64];
+	struct zb_frame f;
+
+	zb_frame_begin(&f, buffer, sizeof(buffer), ZB_MSG_OVERLOAD, ZB_FLAG_EVENT, 0);
+	zb_put_number(&f, ZB_ATTR_OVERLOADED, c->overload.on);
+	send_to_subscribers(c, ZB_EVENT_OVERLOAD, NULL, &f);
+}
+
 void events_epoch_lost(struct control *c)
 {
 	uint8_t buffer[64];

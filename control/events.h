@@ -13,6 +13,8 @@ void events_set(struct control *c, unsigned kind, const struct sa_set *set, unsi
 void events_sequence_low(struct control *c, const struct sa_set *set, uint32_t spi, uint64_t sequence);
 /* ICV_FAILURES or REPLAYS: so many packets. */
 void events_bad_packets(struct control *c, unsigned kind, const struct sa_set *set, uint64_t count);
+/* OVERLOAD, as it is now. */
+void events_overload(struct control *c);
 /* UNKNOWN_SPI: so many packets from a UE address of which `owner` has sets. */
 void events_unknown_spi(struct control *c, const struct peer *owner, const struct dpl_stray *stray,
 			uint64_t count);

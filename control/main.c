@@ -16,6 +16,7 @@
 #include "control/harden.h"
 #include "control/listener.h"
 #include "control/log.h"
+#include "control/orders.h"
 #include "control/session.h"
 #include "control/sets.h"
 #include "control/sync.h"
@@ -92,6 +93,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
+	orders_look_at_load(arg);
 	session_tick_all(arg);
 }
 

@@ -47,6 +47,7 @@ void op_free(struct op *op)
 
 void op_wait(struct op *op, struct sa_set *set)
 {
+	op->waited = true;
 	STAILQ_INSERT_TAIL(&set->waiting, op, waiting);
 }
 

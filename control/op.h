@@ -25,6 +25,7 @@ struct op {
 	uint32_t touched;     /* RELEASE: how many sets */
 	uint32_t outstanding; /* RELEASE: outcomes that are awaited */
 	int status;	      /* the first failure among them */
+	bool waited;	      /* it was let in before, and waited for another's answer */
 	LIST_ENTRY(op) of_session;
 	STAILQ_ENTRY(op) waiting;
 };

@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include "control/admit.h"
+#include "control/events.h"
 #include "control/keys.h"
 #include "control/life.h"
+#include "control/log.h"
 #include "control/op.h"
 #include "control/orders.h"
 #include "control/sets.h"
@@ -189,6 +192,79 @@ static void repeat(struct op *op, struct sa_set *set, const uint8_t digest[32])
 	}
 }
 
+/* How long this turn of the loop already takes: as long as who comes now has waited for it. */
+static uint64_t turn_delay(const struct control *c)
+{
+	struct timeval begun, now;
+
+	if (event_base_gettimeofday_cached(c->base, &begun) != 0 || gettimeofday(&now, NULL) != 0 ||
+	    timercmp(&now, &begun, <))
+		return 0;
+	return (uint64_t)(now.tv_sec - begun.tv_sec) * SECOND +
+	       (uint64_t)(now.tv_usec - begun.tv_usec) * 1000;
+}
+
+void orders_look_at_load(struct control *c)
+{
+	struct overload *o = &c->overload;
+
+	o->limit = c->config->control.overload_delay_ms * UINT64_C(1000000);
+	if (o->limit == 0)
+		return;
+	uint64_t now = timers_now(), delay = dplink_delay(c->link, now), turn = turn_delay(c);
+	switch (overload_note(o, turn > delay ? turn : delay, dplink_under_way(c->link), now)) {
+	case OVERLOAD_BEGINS:
+		log_line(LOG_LEVEL_WARNING,
+			 "overloaded: %u requests are under way, and wait %llu ms; new registrations are "
+			 "refused "
+			 "until it is better",
+			 dplink_under_way(c->link), (unsigned long long)(delay / 1000000));
+		events_overload(c);
+		break;
+	case OVERLOAD_ENDS:
+		log_line(LOG_LEVEL_WARNING,
+			 "no more overloaded; it took %.1f s, and %llu new registrations were refused",
+			 (double)(now - o->since) / SECOND, (unsigned long long)o->refused);
+		events_overload(c);
+		break;
+	case OVERLOAD_SAME:
+		break;
+	}
+}
+
+/* Whose turn it is. A registration that begins unprotected is new, whatever is there (rule 26). */
+static enum overload_rank rank_of(const struct op *op)
+{
+	const struct install *in = op->content;
+	struct hash_node *at = NULL;
+	const struct sa_set *set;
+
+	if (in->flags & BGF_SET_EMERGENCY)
+		return OVERLOAD_EMERGENCY;
+	if (in->flags & BGF_SET_BEGAN_UNPROTECTED)
+		return OVERLOAD_NEW;
+	while ((set = sa_table_of_registration(&op->control->table, op->peer, in->subscriber,
+					       in->registration_id, &at)) != NULL)
+		if (set->state == BGF_SET_ESTABLISHED || set->state == BGF_SET_SUPERSEDED)
+			return OVERLOAD_REGISTERED;
+	return OVERLOAD_NEW;
+}
+
+static bool is_too_much(struct op *op, struct refusal *r)
+{
+	struct control *c = op->control;
+
+	orders_look_at_load(c);
+	if (!c->overload.shedding || overload_admits(&c->overload, rank_of(op)))
+		return false;
+	/* The reference is the client's: to spread the returns by it needs no randomness of ours. */
+	uint64_t reference = ((const struct install *)op->content)->reference;
+	refuse(r, ZB_CAUSE_OVERLOAD, 0, "the gateway is overloaded; registered subscribers come first");
+	r->fault.retry_after_ms = overload_retry_ms(c->config->control.overload_retry_s,
+						    (uint32_t)hash_octets(&reference, sizeof(reference)));
+	return true;
+}
+
 static void run_install(struct op *op)
 {
 	const struct install *in = op->content;
@@ -208,6 +284,8 @@ static void run_install(struct op *op)
 	struct sa_set *same = sa_table_by_reference(&c->table, op->peer, in->reference);
 	if (same != NULL)
 		repeat(op, same, digest);
+	else if (!op->waited && is_too_much(op, &r))
+		op_answer_refusal(op, &r);
 	else if (admit(&c->table, op->peer, in, &a, &r) != 0)
 		op_answer_refusal(op, &r);
 	else if (a.wait != NULL)

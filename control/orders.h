@@ -21,4 +21,7 @@ void orders_install(struct session *s, const struct zb_message_in *m);
 void orders_confirm(struct session *s, const struct zb_message_in *m);
 void orders_release(struct session *s, const struct zb_message_in *m);
 
+/* Looks how long requests wait now: overload begins, or ends. With each INSTALL, and twice a second. */
+void orders_look_at_load(struct control *c);
+
 #endif

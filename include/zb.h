@@ -56,9 +56,10 @@ struct zb_options {
 };
 
 struct zb_error {
-	uint16_t cause;	    /* enum zb_cause (zb_cause_name, zb_cause_text); 0: not from the gateway */
-	uint16_t attribute; /* the offending attribute (zb_attribute_name); 0: none */
-	char text[256];	    /* a sentence for people, never with a key in it */
+	uint16_t cause;		 /* enum zb_cause (zb_cause_name, zb_cause_text); 0: not from the gateway */
+	uint16_t attribute;	 /* the offending attribute (zb_attribute_name); 0: none */
+	uint32_t retry_after_ms; /* with OVERLOAD: not before that again; 0: nothing was said */
+	char text[256];		 /* a sentence for people, never with a key in it */
 };
 
 struct zb_install {
@@ -112,6 +113,7 @@ enum zb_event_kind {
 	ZB_EVENT_REPLAYS = 9,	   /* `count` packets on a set were replays */
 	ZB_EVENT_UNKNOWN_SPI = 10, /* `count` packets came from selectors.ue, which has sets, with SPIs that
 				      no SA has (the first: spi): the phone holds SAs that are gone here */
+	ZB_EVENT_OVERLOAD = 11,	   /* `overloaded`: new registrations may be refused, or are not any more */
 };
 #define ZB_EVENT_BIT(kind) (1u << (kind))
 #define ZB_EVENTS_ALL	   0xffffffffu
@@ -127,7 +129,8 @@ struct zb_event {
 	struct bgf_set_selectors selectors; /* UNKNOWN_SPI: ue and served alone */
 	uint32_t spi;			    /* SEQUENCE_LOW, UNKNOWN_SPI */
 	uint64_t sequence;		    /* SEQUENCE_LOW: the highest one that was used */
-	uint64_t count; /* ICV_FAILURES, REPLAYS, UNKNOWN_SPI: packets since the last such event */
+	uint64_t count;	    /* ICV_FAILURES, REPLAYS, UNKNOWN_SPI: packets since the last such event */
+	uint8_t overloaded; /* OVERLOAD */
 };
 
 /* What the gateway said in its answer to HELLO. */
@@ -138,6 +141,7 @@ struct zb_gateway {
 	uint8_t boot_id[16];
 	uint32_t capacity, sets;
 	uint8_t dataplane_up;
+	uint8_t overloaded; /* new registrations may be refused; also as OVERLOAD told since */
 };
 
 /* Makes an association. Does not fail because the gateway is away: connecting happens in the first call and
@@ -241,7 +245,8 @@ int zb_process(struct zb *zb, zb_on_event on_event, void *arg);
  * answer->status is 0 or as calls return it. -ENOTCONN: the connection was lost under it, or could not be
  * made; -ETIMEDOUT: no answer within the wait. In both cases it may have been carried out: the same request
  * with the same reference has no second effect, and its answer says what came of the first. A request that is
- * started while there is no connection waits for one, as long as the wait. */
+ * started while there is no connection waits for one, as long as the wait. -EREMOTEIO with ZB_CAUSE_OVERLOAD
+ * (an INSTALL alone, of a new registration): not before error.retry_after_ms again. */
 enum { ZB_ANSWER_SETS = 16 };
 struct zb_answer {
 	int status;

@@ -43,6 +43,7 @@ int client_refused(struct zb_error *ret_error, const struct zb_attrs *attrs)
 	memset(ret_error, 0, sizeof(*ret_error));
 	ret_error->cause = (uint16_t)zb_get_number(attrs, ZB_ATTR_CAUSE, ZB_CAUSE_INTERNAL);
 	ret_error->attribute = (uint16_t)zb_get_number(attrs, ZB_ATTR_BAD_ATTRIBUTE, 0);
+	ret_error->retry_after_ms = (uint32_t)zb_get_number(attrs, ZB_ATTR_RETRY_AFTER, 0);
 	zb_get_string(attrs, ZB_ATTR_TEXT, ret_error->text, sizeof(ret_error->text));
 	if (ret_error->text[0] == '\0')
 		snprintf(ret_error->text, sizeof(ret_error->text), "%s", zb_cause_text(ret_error->cause));
@@ -179,6 +180,7 @@ static void learn_gateway(struct zb *zb, const struct zb_attrs *a)
 	zb->gateway.capacity = (uint32_t)zb_get_number(a, ZB_ATTR_CAPACITY, 0);
 	zb->gateway.sets = (uint32_t)zb_get_number(a, ZB_ATTR_SET_COUNT, 0);
 	zb->gateway.dataplane_up = (uint8_t)zb_get_number(a, ZB_ATTR_DATAPLANE_UP, 0);
+	zb->gateway.overloaded = (uint8_t)zb_get_number(a, ZB_ATTR_OVERLOADED, 0);
 	/* 0: no data plane was ever seen. An epoch that changed while we were away is no event of theirs. */
 	if (zb->gateway.store_epoch == 0)
 		zb->gateway.store_epoch = former;
@@ -223,6 +225,8 @@ static void on_event(struct zb *zb, const struct zb_message_in *m)
 	event_from_message(m, &event);
 	if (event.kind == ZB_EVENT_EPOCH_LOST)
 		zb->gateway.store_epoch = zb_get_number(&m->attrs, ZB_ATTR_STORE_EPOCH, 0);
+	if (event.kind == ZB_EVENT_OVERLOAD)
+		zb->gateway.overloaded = event.overloaded;
 	queue_event(&zb->queue, &event);
 }
 

@@ -119,6 +119,11 @@ void zb_answer_refuse(struct zb_frame *f, void *buffer, size_t room, const struc
 		wire_write(&f->w, 2, 2);
 		wire_write(&f->w, fault.attribute, 2);
 	}
+	if (fault.retry_after_ms != 0) {
+		wire_write(&f->w, ZB_ATTR_RETRY_AFTER, 2);
+		wire_write(&f->w, 4, 2);
+		wire_write(&f->w, fault.retry_after_ms, 4);
+	}
 	size_t length = text != NULL ? text_length(text) : 0;
 	if (text != NULL && is_text((const uint8_t *)text, length)) {
 		wire_write(&f->w, ZB_ATTR_TEXT, 2);

@@ -19,8 +19,8 @@
 #include "zb/zb_table.h"
 
 enum {
-	ZB_ATTR_SLOTS = ZB_ATTR_COUNT + 1, /* attribute numbers are below it; held by an assertion */
-	ZB_GROUP_DEPTH = 2,		   /* SET holds SA, PORT holds STAT */
+	ZB_ATTR_SLOTS = ZB_ATTR_RETRY_AFTER + 1, /* attribute numbers are below it; held by an assertion */
+	ZB_GROUP_DEPTH = 2,			 /* SET holds SA, PORT holds STAT */
 	ZB_SCOPE_SLOTS = (ZB_ATTR_SLOTS + 15) / 16 * 16, /* rounded up: compared some octets at a time */
 };
 
@@ -34,8 +34,9 @@ struct zb_header {
 
 /* Why something was refused: what goes back as CAUSE and BAD_ATTRIBUTE. */
 struct zb_fault {
-	uint16_t cause;	    /* enum zb_cause */
-	uint16_t attribute; /* 0: none */
+	uint16_t cause;		 /* enum zb_cause */
+	uint16_t attribute;	 /* 0: none */
+	uint32_t retry_after_ms; /* 0: not told */
 };
 
 /* Reads the 12 octets of a header, without judging them. */
@@ -59,8 +60,8 @@ struct zb_frame {
 
 void zb_frame_begin(struct zb_frame *f, void *buffer, size_t room, enum zb_message type, uint16_t flags,
 		    uint32_t txn);
-/* The answer to a request; puts CAUSE. A refusal also puts BAD_ATTRIBUTE (unless 0) and TEXT (unless NULL;
- * cut to 255 octets). */
+/* The answer to a request; puts CAUSE. A refusal also puts BAD_ATTRIBUTE and RETRY_AFTER (unless 0) and TEXT
+ * (unless NULL; cut to 255 octets). */
 void zb_answer_begin(struct zb_frame *f, void *buffer, size_t room, const struct zb_header *request);
 void zb_answer_refuse(struct zb_frame *f, void *buffer, size_t room, const struct zb_header *request,
 		      struct zb_fault fault, const char *text);

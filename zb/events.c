@@ -71,6 +71,7 @@ void event_from_message(const struct zb_message_in *m, struct zb_event *ret_even
 	memset(ret_event, 0, sizeof(*ret_event));
 	ret_event->kind = (uint16_t)(m->header.type - ZB_EVENT_FIRST + 1);
 	ret_event->why = (uint8_t)zb_get_number(&m->attrs, ZB_ATTR_WHY, 0);
+	ret_event->overloaded = (uint8_t)zb_get_number(&m->attrs, ZB_ATTR_OVERLOADED, 0);
 	ret_event->spi = (uint32_t)zb_get_number(&m->attrs, ZB_ATTR_SPI, 0);
 	ret_event->sequence = zb_get_number(&m->attrs, ZB_ATTR_SEQUENCE, 0);
 	ret_event->count = zb_get_number(&m->attrs, ZB_ATTR_COUNT, 0);

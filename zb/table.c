@@ -26,7 +26,7 @@ const struct zb_attr_row zb_attr_rows[ZB_ATTR_SLOTS] = {
 	static_assert((number) < ZB_ATTR_SLOTS, "ZB_ATTR_SLOTS counts every attribute");
 ZB_ATTR_LIST(NUMBER_FITS)
 
-enum { MESSAGE_SLOTS = ZB_MSG_UNKNOWN_SPI + 1 };
+enum { MESSAGE_SLOTS = ZB_MSG_OVERLOAD + 1 };
 
 static const uint8_t message_use[MESSAGE_SLOTS][ZB_DIR_COUNT][ZB_SCOPE_SLOTS] = {
 #define ROW(message, direction, attr, use) \

@@ -43,7 +43,8 @@ enum { ZB_EVENT_FIRST = 64 };
 	X(SEQUENCE_LOW, 70, "event: an SA's sequence numbers run out")        \
 	X(ICV_FAILURES, 71, "event: packets failed their integrity check")    \
 	X(REPLAYS, 72, "event: packets were replayed")                        \
-	X(UNKNOWN_SPI, 73, "event: a UE that has sets sends an unknown SPI")
+	X(UNKNOWN_SPI, 73, "event: a UE that has sets sends an unknown SPI")  \
+	X(OVERLOAD, 74, "event: more is asked of the gateway than it can do, or no more")
 
 /* Attribute types: U8, U16, U32, U64 (big-endian, exact length), STR (UTF-8 without control characters, min
  * to max octets), OCTETS (min to max), ADDR (4 or 16 octets), GROUP (attributes; min, max: octets). For
@@ -122,7 +123,9 @@ enum { ZB_EVENT_FIRST = 64 };
 	X(ALL_SETS, 71, U8, 1, 1, OPEN, "RELEASE: every set of the peer")                              \
 	X(DROP_REASON, 72, U16, 0, 65535, OPEN, "number of a drop reason")                             \
 	X(SPI, 73, U32, 0, UINT32_MAX, OPEN, "the SPI that an event is about")                         \
-	X(COUNT, 74, U64, 0, UINT64_MAX, OPEN, "packets that an event is about")
+	X(COUNT, 74, U64, 0, UINT64_MAX, OPEN, "packets that an event is about")                       \
+	X(OVERLOADED, 75, U8, 0, 1, OPEN, "whether the gateway is overloaded")                         \
+	X(RETRY_AFTER, 76, U32, 0, UINT32_MAX, OPEN, "when the request may come again, ms")
 
 /* X(NAME, number, text) */
 #define ZB_CAUSE_LIST(X)                                                              \
@@ -151,7 +154,8 @@ enum { ZB_EVENT_FIRST = 64 };
 	X(BAD_STATE, 26, "not in this state of the set")                              \
 	X(DATAPLANE_DOWN, 27, "the data plane does not answer")                       \
 	X(INTERNAL, 28, "the gateway failed; its log says why")                       \
-	X(TOO_MANY_CONNECTIONS, 29, "the gateway takes no more connections")
+	X(TOO_MANY_CONNECTIONS, 29, "the gateway takes no more connections")          \
+	X(OVERLOAD, 30, "the gateway is overloaded; RETRY_AFTER says when to come again")
 
 #define ZB_MESSAGE_ENUM(name, number, text)			  ZB_MSG_##name = (number),
 #define ZB_ATTR_ENUM(name, number, type, min, max, secrecy, text) ZB_ATTR_##name = (number),

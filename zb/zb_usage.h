@@ -4,7 +4,7 @@
  * check by it. What is not listed for a message counts as unknown there.
  *
  * MUST: once. MAY: once or not at all. MANY: any number of times (groups only). An answer's MUSTs are meant
- * for CAUSE 0; a refusal has only CAUSE, BAD_ATTRIBUTE and TEXT.
+ * for CAUSE 0; a refusal has only CAUSE, BAD_ATTRIBUTE, TEXT and RETRY_AFTER.
  */
 #ifndef ZB_USAGE_H
 #define ZB_USAGE_H
@@ -18,7 +18,8 @@ enum zb_direction { ZB_DIR_REQUEST, ZB_DIR_ANSWER, ZB_DIR_EVENT, ZB_DIR_COUNT };
 #define ZB_ANSWER_USAGE_LIST(X) \
 	X(CAUSE, MUST)          \
 	X(BAD_ATTRIBUTE, MAY)   \
-	X(TEXT, MAY)
+	X(TEXT, MAY)            \
+	X(RETRY_AFTER, MAY)
 
 /* X(message, direction, attribute, use) */
 #define ZB_USAGE_LIST(X)                            \
@@ -34,6 +35,7 @@ enum zb_direction { ZB_DIR_REQUEST, ZB_DIR_ANSWER, ZB_DIR_EVENT, ZB_DIR_COUNT };
 	X(HELLO, ANSWER, SET_COUNT, MUST)           \
 	X(HELLO, ANSWER, DATAPLANE_UP, MUST)        \
 	X(HELLO, ANSWER, FEATURES, MAY)             \
+	X(HELLO, ANSWER, OVERLOADED, MAY)           \
 	X(BYE, REQUEST, CAUSE, MAY)                 \
 	X(BYE, REQUEST, TEXT, MAY)                  \
 	X(SUBSCRIBE, REQUEST, EVENTS, MUST)         \
@@ -100,7 +102,8 @@ enum zb_direction { ZB_DIR_REQUEST, ZB_DIR_ANSWER, ZB_DIR_EVENT, ZB_DIR_COUNT };
 	X(UNKNOWN_SPI, EVENT, UE_ADDRESS, MUST)     \
 	X(UNKNOWN_SPI, EVENT, SERVED_ADDRESS, MUST) \
 	X(UNKNOWN_SPI, EVENT, SPI, MUST)            \
-	X(UNKNOWN_SPI, EVENT, COUNT, MUST)
+	X(UNKNOWN_SPI, EVENT, COUNT, MUST)          \
+	X(OVERLOAD, EVENT, OVERLOADED, MUST)
 
 /* X(group, attribute, use) */
 #define ZB_GROUP_USAGE_LIST(X)       \

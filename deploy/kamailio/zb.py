@@ -17,6 +17,7 @@ TEMPORARY, ESTABLISHED, SUPERSEDED, DRAINING = 1, 2, 3, 4
 BEGAN_UNPROTECTED, EMERGENCY, REPLACE = 1, 2, 4
 EVENT_EXPIRED, EVENT_FIRST_USED, EVENT_REMOVED, EVENT_EPOCH_LOST, EVENT_GAP, EVENT_SUPERSEDED = 1, 2, 3, 4, 5, 6
 EVENT_SEQUENCE_LOW, EVENT_ICV_FAILURES, EVENT_REPLAYS, EVENT_UNKNOWN_SPI = 7, 8, 9, 10
+EVENT_OVERLOAD = 11
 EVENTS_ALL = 0xffffffff
 ROLE_PEER, KEEP_FORMER = 0, 0
 QUERY_ROOM = 64
@@ -45,11 +46,12 @@ class Selectors(Structure):
 
 class Options(Structure):
     _fields_ = [("path", c_char_p), ("name", c_char_p), ("instance_id", c_uint64), ("role", c_int),
-                ("wait_ms", c_int), ("release_former", c_int)]
+                ("wait_ms", c_int), ("release_former", c_int), ("pending_max", ctypes.c_uint)]
 
 
 class Error(Structure):
-    _fields_ = [("cause", c_uint16), ("attribute", c_uint16), ("text", c_char * 256)]
+    _fields_ = [("cause", c_uint16), ("attribute", c_uint16), ("retry_after_ms", c_uint32),
+                ("text", c_char * 256)]
 
 
 class Install(Structure):
@@ -76,7 +78,7 @@ class Event(Structure):
     _fields_ = [("kind", c_uint16), ("why", c_uint8), ("set_id", c_uint64), ("reference", c_uint64),
                 ("peer", c_char * (PEER_NAME_MAX + 1)), ("subscriber", c_char * (SUBSCRIBER_MAX + 1)),
                 ("registration_id", c_char * (REGISTRATION_ID_MAX + 1)), ("selectors", Selectors), ("spi", c_uint32),
-                ("sequence", c_uint64), ("count", c_uint64)]
+                ("sequence", c_uint64), ("count", c_uint64), ("overloaded", c_uint8)]
 
 
 class Query(Structure):

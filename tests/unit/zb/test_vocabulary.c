@@ -182,7 +182,8 @@ static void test_numbers_have_texts(void **state)
 	assert_string_equal(zb_event_name(0), "?");
 	assert_string_equal(zb_event_name(ZB_EVENT_SUPERSEDED), "SUPERSEDED");
 	assert_string_equal(zb_event_name(ZB_EVENT_UNKNOWN_SPI), "UNKNOWN_SPI");
-	assert_string_equal(zb_event_name(ZB_EVENT_UNKNOWN_SPI + 1), "?");
+	assert_string_equal(zb_event_name(ZB_EVENT_OVERLOAD), "OVERLOAD");
+	assert_string_equal(zb_event_name(ZB_EVENT_OVERLOAD + 1), "?");
 }
 
 int main(void)
