@@ -50,7 +50,8 @@ def test_the_numbers_are_those_of_the_headers(tmp_path):
              "ZB_EVENT_FIRST_USED": zb.EVENT_FIRST_USED, "ZB_EVENT_EPOCH_LOST": zb.EVENT_EPOCH_LOST,
              "ZB_EVENT_GAP": zb.EVENT_GAP, "ZB_EVENT_SUPERSEDED": zb.EVENT_SUPERSEDED,
              "ZB_EVENT_SEQUENCE_LOW": zb.EVENT_SEQUENCE_LOW, "ZB_EVENT_ICV_FAILURES": zb.EVENT_ICV_FAILURES,
-             "ZB_EVENT_REPLAYS": zb.EVENT_REPLAYS, "ZB_EVENT_UNKNOWN_SPI": zb.EVENT_UNKNOWN_SPI, "ZB_EVENT_OVERLOAD": zb.EVENT_OVERLOAD}
+             "ZB_EVENT_REPLAYS": zb.EVENT_REPLAYS, "ZB_EVENT_UNKNOWN_SPI": zb.EVENT_UNKNOWN_SPI,
+             "ZB_EVENT_OVERLOAD": zb.EVENT_OVERLOAD}
     checks = "\n".join(f'_Static_assert({name} == {value}, "{name}");' for name, value in pairs.items())
     source = tmp_path / "numbers.c"
     source.write_text(f'#include "zb.h"\n{checks}\n')
