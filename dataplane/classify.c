@@ -21,8 +21,8 @@ enum way {
 };
 
 /* One frame on its way through this stage. What decides of the usual packet is inlined into one function for
- * each side and family, where all of this stays in registers: nothing may take its address, and what is
- * unusual gets a copy. */
+ * each side and family, where all of this stays in registers: so nothing takes its address or a copy, and the
+ * functions for what is unusual make do with the frame and its metadata. */
 struct look {
 	const struct worker *w;
 	const struct port *port;
@@ -58,11 +58,9 @@ static bool is_routing_port(uint16_t port)
 }
 
 /* What routers and neighbours say to each other: on link-local and group addresses nothing else is for us. */
-static bool is_link_protocol(const struct look *l)
+static bool is_link_protocol(const uint8_t *l4, const struct pkt *p)
 {
-	const uint8_t *l4 = l->frame + ETH_HEADER + l->ip.l3_len;
-
-	switch (l->ip.proto) {
+	switch (p->proto) {
 	case IP_ICMP:
 	case IP_IGMP:
 	case IP_ICMPV6:
@@ -73,7 +71,7 @@ static bool is_link_protocol(const struct look *l)
 		return true;
 	case IP_UDP:
 	case IP_TCP:
-		return l4_sane(l4, l->ip.payload, l->ip.proto) &&
+		return l4_sane(l4, p->payload, p->proto) &&
 		       (is_routing_port(l4_destination(l4)) || is_routing_port(l4_source(l4)));
 	default:
 		return false;
@@ -82,14 +80,16 @@ static bool is_link_protocol(const struct look *l)
 
 /* A device that has looked (port.c asks for it) spares the sum over the payload. Its 'bad' is looked at
  * again, and so is what has no checksum: over that devices do not agree. */
-static __rte_noinline bool checksum_good(const struct look look)
+static __rte_noinline bool checksum_good(const struct rte_mbuf *m, const uint8_t *ip, const struct pkt *p)
 {
-	const uint8_t *l4 = look.frame + ETH_HEADER + look.ip.l3_len;
-	const bool absent = look.ip.proto == IP_UDP && ip_load16(l4 + 6) == 0;
+	const uint8_t *l4 = ip + p->l3_len;
+	const bool absent = p->proto == IP_UDP && ip_load16(l4 + 6) == 0;
+	const struct ip_packet packet = {
+		.src = ip_source(ip, p->ipv6), .payload = p->payload, .proto = p->proto, .ipv6 = p->ipv6};
 
-	if ((look.m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD && !absent)
+	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD && !absent)
 		return true;
-	return l4_checksum_good(&look.ip, l4);
+	return l4_checksum_good(&packet, l4);
 }
 
 /* DROP_NONE for UDP and TCP that may be forwarded. */
@@ -97,7 +97,7 @@ static __rte_always_inline enum bgf_drop l4_defect(const struct look *l)
 {
 	if (!l4_sane(l->frame + ETH_HEADER + l->ip.l3_len, l->ip.payload, l->ip.proto))
 		return BGF_DROP_L4_HEADER;
-	if (unlikely(l->port->verify_l4) && !checksum_good(*l))
+	if (unlikely(l->port->verify_l4) && !checksum_good(l->m, l->frame + ETH_HEADER, l->p))
 		return BGF_DROP_L4_CHECKSUM;
 	return DROP_NONE;
 }
@@ -151,7 +151,7 @@ static __rte_always_inline int from_core(struct look *l, bool ipv6)
 
 /* IGMP and MLD always come behind a Router Alert option (RFC 3376 4, RFC 3810 5). A kernel that did not hear
  * the queries would lose its groups at snooping switches, and neighbour discovery with them. */
-static bool is_group_membership(const struct look *l)
+static bool is_group_membership(const uint8_t *l4, const struct pkt *p, enum bgf_drop defect)
 {
 	enum {
 		ALERT = 8 /* octets of the hop-by-hop header around it */,
@@ -159,28 +159,26 @@ static bool is_group_membership(const struct look *l)
 		DONE = 132,
 		REPORT2 = 143
 	};
-	const uint8_t *l4 = l->frame + ETH_HEADER + l->ip.l3_len;
 
-	if (!l->ip.ipv6)
-		return l->ip.proto == IP_IGMP && l->ip.defect == BGF_DROP_IP_OPTIONS;
-	if (l->ip.proto != IP_HOP_BY_HOP || l->ip.payload <= ALERT || l4[0] != IP_ICMPV6 || l4[1] != 0)
+	if (!p->ipv6)
+		return p->proto == IP_IGMP && defect == BGF_DROP_IP_OPTIONS;
+	if (p->proto != IP_HOP_BY_HOP || p->payload <= ALERT || l4[0] != IP_ICMPV6 || l4[1] != 0)
 		return false;
 	return (l4[ALERT] >= QUERY && l4[ALERT] <= DONE) || l4[ALERT] == REPORT2;
 }
 
 /* To a group, or to a neighbour's link-local address: never forwarded. */
-static __rte_noinline int link_verdict(const struct look look)
+static __rte_noinline int link_verdict(const uint8_t *ip, const struct pkt *p, enum bgf_drop defect)
 {
-	const struct look *l = &look;
-	const enum ip_scope source = ip_scope(l->ip.src, l->ip.ipv6);
+	const enum ip_scope source = ip_scope(ip_source(ip, p->ipv6), p->ipv6);
 
 	if (source == IP_GROUP || source == IP_NO_HOST)
 		return BGF_DROP_SOURCE_INVALID;
-	if (is_group_membership(l))
+	if (is_group_membership(ip + p->l3_len, p, defect))
 		return WAY_KERNEL;
-	if (l->ip.defect != DROP_NONE)
-		return l->ip.defect;
-	return is_link_protocol(l) ? WAY_KERNEL : (int)BGF_DROP_NOT_SERVED;
+	if (defect != DROP_NONE)
+		return defect;
+	return is_link_protocol(ip + p->l3_len, p) ? WAY_KERNEL : (int)BGF_DROP_NOT_SERVED;
 }
 
 static __rte_always_inline void remember(struct look *l)
@@ -203,7 +201,7 @@ static __rte_always_inline int ip_verdict(struct look *l, enum port_side side, b
 		return BGF_DROP_SOURCE_SERVED;
 	const enum ip_scope to = ip_scope(l->ip.dst, ipv6);
 	if (to == IP_GROUP || to == IP_LINK_LOCAL)
-		return link_verdict(*l);
+		return link_verdict(l->frame + ETH_HEADER, l->p, l->ip.defect);
 	if ((l->frame[0] & 1) != 0) /* RFC 1122 3.3.6: one host's address in a frame to all */
 		return BGF_DROP_NOT_OURS;
 	const enum ip_scope source = ip_scope(l->ip.src, ipv6);
@@ -233,12 +231,12 @@ static __rte_always_inline int verdict(struct look *l, enum port_side side)
 		return BGF_DROP_TRUNCATED;
 	if (load_mac(l->frame) != l->mac && (l->frame[0] & 1) == 0)
 		return BGF_DROP_NOT_OURS;
-	switch (ip_load16(l->frame + 12)) {
-	case ETH_IPV4:
+	switch (ip_load16_raw(l->frame + 12)) {
+	case IP_RAW16(ETH_IPV4):
 		return ip_verdict(l, side, false);
-	case ETH_IPV6:
+	case IP_RAW16(ETH_IPV6):
 		return ip_verdict(l, side, true);
-	case ETH_ARP:
+	case IP_RAW16(ETH_ARP):
 		return l->length < ETH_HEADER + ETH_ARP_LENGTH ? (int)BGF_DROP_TRUNCATED : WAY_KERNEL;
 	default:
 		return BGF_DROP_ETHERTYPE;

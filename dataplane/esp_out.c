@@ -13,11 +13,13 @@
 #include "store.h"
 #include "tuple.h"
 
-/* A burst on its way. What is wrapped is in `out` at once, from `first` on: its crypto hardly ever fails. */
+/* A burst on its way. */
 struct outbound {
-	struct batch *out, strays;
-	uint16_t first, mtu;
+	uint16_t n;	       /* wrapped */
+	uint16_t mtu;	       /* of the access port */
+	struct rte_mbuf **out; /* they are in the batch that is ready at once: crypto hardly ever fails */
 	struct crypto_job job[WORKER_BURST];
+	struct batch strays;
 };
 
 /* The last step of the look-up: the whole key is compared, packet against SA. */
@@ -61,15 +63,15 @@ static __rte_always_inline enum bgf_drop check(const struct sa_hot *hot, const s
 					       const struct rte_mbuf *m, const struct pkt *p,
 					       const uint8_t *l4, uint32_t length, uint32_t room)
 {
-	if (!temporary_allows(&hot->shared, l4, p))
+	if (unlikely(!temporary_allows(&hot->shared, l4, p)))
 		return BGF_DROP_TEMPORARY;
-	if (length > room)
+	if (unlikely(length > room))
 		return BGF_DROP_TOO_BIG;
-	if (rte_pktmbuf_headroom(m) < ESP_HEADER ||
-	    rte_pktmbuf_tailroom(m) < length - ESP_HEADER - p->payload)
+	if (unlikely(rte_pktmbuf_headroom(m) < ESP_HEADER ||
+		     rte_pktmbuf_tailroom(m) < length - ESP_HEADER - p->payload))
 		return BGF_DROP_HEADROOM;
 	/* Nothing after the last number (RFC 4303 3.3.3). */
-	return sa->last == UINT32_MAX ? BGF_DROP_SEQ_EXHAUSTED : DROP_NONE;
+	return unlikely(sa->last == UINT32_MAX) ? BGF_DROP_SEQ_EXHAUSTED : DROP_NONE;
 }
 
 static __rte_noinline void refuse(struct worker *w, struct rte_mbuf *m, enum bgf_drop reason)
@@ -99,19 +101,19 @@ static __rte_always_inline void wrap(struct outbound *b, struct rte_mbuf *m, str
 	uint8_t *ip = batch_ip(m) - ESP_HEADER, *esp = ip + l3_len;
 
 	esp_write_trailer(esp + ESP_HEADER + p->payload, p->payload, p->proto);
-	ip_move(ip, ip + ESP_HEADER, ipv6);
-	ip_rewrite(ip, ipv6, (uint16_t)length, IP_ESP);
+	ip_rewrite(ip, ip + ESP_HEADER, ipv6, (uint16_t)length, IP_ESP);
 	p->seq = take_sequence(sa);
 	esp_write_header(esp, sa->spi, p->seq);
 	sa->packets++;
 	sa->octets += l3_len + length;
-	b->job[b->out->n - b->first] = (struct crypto_job){
+	const uint16_t n = b->n++;
+	b->out[n] = m;
+	b->job[n] = (struct crypto_job){
 		.data = esp,
 		.key = &hot->shared,
 		.icv = esp + length - ESP_ICV,
 		.length = length - ESP_ICV,
 	};
-	batch_add(b->out, m);
 	m->data_off -= ESP_HEADER;
 	m->data_len = (uint16_t)(ETH_HEADER + l3_len + length);
 	m->pkt_len = m->data_len;
@@ -165,19 +167,19 @@ static void secure_all(struct worker *w, const struct batch *in, struct outbound
 		classify_strays(w, PORT_CORE, &b->strays);
 }
 
-/* Takes what has no ICV out of what is ready. */
-static __rte_noinline void drop_undone(struct worker *w, struct outbound *b, uint64_t done)
+/* Takes what has no ICV out of what is ready; returns how many have one. */
+static __rte_noinline uint16_t drop_undone(struct worker *w, const struct outbound *b, uint64_t done)
 {
-	const uint16_t n = b->out->n;
+	uint16_t kept = 0;
 
-	b->out->n = b->first;
-	for (uint16_t i = b->first; i < n; i++, done >>= 1) {
-		struct rte_mbuf *m = b->out->m[i];
+	for (uint16_t i = 0; i < b->n; i++, done >>= 1) {
+		struct rte_mbuf *m = b->out[i];
 		if ((done & 1) != 0)
-			batch_add(b->out, m);
+			b->out[kept++] = m;
 		else
 			drop_of_set(w, m, BGF_DROP_CRYPTO, pkt(m)->ref >> 1);
 	}
+	return kept;
 }
 
 void esp_out(struct worker *w, const struct batch *in, struct batch *out)
@@ -186,15 +188,12 @@ void esp_out(struct worker *w, const struct batch *in, struct batch *out)
 
 	if (in->n == 0)
 		return;
-	b.out = out;
-	b.first = out->n;
-	b.strays.n = 0;
+	b.n = b.strays.n = 0;
 	b.mtu = w->port[PORT_ACCESS]->mtu;
+	b.out = out->m + out->n;
 	secure_all(w, in, &b);
-	const uint16_t n = out->n - b.first;
-	if (n == 0)
+	if (b.n == 0)
 		return;
-	const uint64_t done = crypto_burst(w->crypto, b.job, n);
-	if (unlikely(done != UINT64_MAX >> (CRYPTO_BURST - n)))
-		drop_undone(w, &b, done);
+	const uint64_t done = crypto_burst(w->crypto, b.job, b.n);
+	out->n += likely(done == UINT64_MAX >> (CRYPTO_BURST - b.n)) ? b.n : drop_undone(w, &b, done);
 }

@@ -71,31 +71,78 @@ static void transmit(struct worker *w, enum port_side side, struct leaving *l)
 	w->counters[side].tx_octets += l->octets;
 }
 
-static void write_ethernet(struct rte_mbuf *m, uint64_t mac, const struct port *port)
+static void make_ethernet(uint8_t *eth, uint64_t mac, const struct port *port, bool ipv6)
 {
-	uint8_t *eth = rte_pktmbuf_mtod(m, uint8_t *);
-
 	memcpy(eth, &mac, sizeof(port->mac));
 	memcpy(eth + 6, port->mac, sizeof(port->mac));
-	ip_store16(eth + 12, pkt(m)->ipv6 ? ETH_IPV6 : ETH_IPV4);
+	ip_store16(eth + 12, ipv6 ? ETH_IPV6 : ETH_IPV4);
+}
+
+/* The way that the last packet of a family took. Nearly all of a burst take the same: to the P-CSCFs' router,
+ * to the packet gateway of the UEs. So one search in the routes serves them all, and one header made. */
+struct way {
+	struct lpm_range range;
+	bool open; /* it leads to a neighbour whose MAC address is known */
+	uint8_t ethernet[ETH_HEADER];
+};
+
+static __rte_noinline void find_way(const struct worker *w, enum port_side side, const uint8_t *dst,
+				    bool ipv6, struct way *ret)
+{
+	const struct nexthop_table *t = w->nexthops[side];
+	const uint64_t word = nexthop_word(t, nexthop_range(t, dst, ipv6, &ret->range));
+
+	ret->open = (word & NEXTHOP_RESOLVED) != 0;
+	make_ethernet(ret->ethernet, word, w->port[side], ipv6);
+}
+
+/* Whether a packet goes the way of those before it, or of those after it; then its Ethernet header is made.
+ */
+static __rte_always_inline bool along(const struct worker *w, enum port_side side, struct rte_mbuf *m,
+				      bool ipv6, struct way *way)
+{
+	const uint8_t *dst = ip_destination(batch_ip(m), ipv6);
+
+	if (unlikely(!lpm_in_range(&way->range, dst, ipv6)))
+		find_way(w, side, dst, ipv6, way);
+	if (unlikely(!way->open))
+		return false;
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *), way->ethernet, sizeof(way->ethernet));
+	return true;
 }
 
 /* By its next hop: to the port, to the main lcore that finds out the MAC address, or nowhere. */
 static void dispatch(struct worker *w, enum port_side side, struct rte_mbuf *m, uint16_t id,
 		     struct leaving *ret)
 {
-	if (unlikely(id == NEXTHOP_NONE || id == NEXTHOP_LOCAL)) {
+	if (id == NEXTHOP_NONE || id == NEXTHOP_LOCAL) {
 		drop(w, m, BGF_DROP_NO_ROUTE);
 		return;
 	}
 	const uint64_t word = nexthop_word(w->nexthops[side], id);
-	write_ethernet(m, word, w->port[side]);
-	if (likely((word & NEXTHOP_RESOLVED) != 0)) {
+	make_ethernet(rte_pktmbuf_mtod(m, uint8_t *), word, w->port[side], pkt(m)->ipv6);
+	if ((word & NEXTHOP_RESOLVED) != 0) {
 		leave(ret, m);
 		return;
 	}
 	pkt(m)->out_side = (uint8_t)side;
 	handoff_exception(w, m, EXCEPTION_NEIGHBOUR);
+}
+
+/* What has a next hop of its own on the link, or none. */
+static void dispatch_each(struct worker *w, enum port_side side, const struct batch *in, struct leaving *ret)
+{
+	const uint8_t *dst[WORKER_BURST];
+	uint8_t ipv6[WORKER_BURST];
+	uint16_t id[WORKER_BURST];
+
+	for (uint16_t i = 0; i < in->n; i++) {
+		ipv6[i] = pkt(in->m[i])->ipv6;
+		dst[i] = ip_destination(batch_ip(in->m[i]), ipv6[i]);
+	}
+	nexthop_find_bulk(w->nexthops[side], dst, ipv6, in->n, id);
+	for (uint16_t i = 0; i < in->n; i++)
+		dispatch(w, side, in->m[i], id[i], ret);
 }
 
 /* Sends what was looked up and wrapped or stripped, and counts it on the port that it came in on. */
@@ -110,21 +157,26 @@ static void transmit_forwarded(struct worker *w, enum port_side side, struct lea
 
 void forward(struct worker *w, enum port_side side, const struct batch *in)
 {
-	const uint8_t *dst[WORKER_BURST];
-	uint8_t ipv6[WORKER_BURST];
-	uint16_t id[WORKER_BURST];
+	struct way way[2]; /* by family; at first it has none but for 0, which is none's */
+	struct batch others;
 	struct leaving l;
 
 	if (in->n == 0)
 		return;
 	leaving_none(&l);
+	others.n = 0;
+	way[0].range = way[1].range = (struct lpm_range){0, 0};
+	way[0].open = way[1].open = false;
 	for (uint16_t i = 0; i < in->n; i++) {
-		ipv6[i] = pkt(in->m[i])->ipv6;
-		dst[i] = ip_destination(batch_ip(in->m[i]), ipv6[i]);
+		struct rte_mbuf *m = in->m[i];
+		if (likely(pkt(m)->ipv6 ? along(w, side, m, true, &way[1])
+					: along(w, side, m, false, &way[0])))
+			leave(&l, m);
+		else
+			batch_add(&others, m);
 	}
-	nexthop_find_bulk(w->nexthops[side], dst, ipv6, in->n, id);
-	for (uint16_t i = 0; i < in->n; i++)
-		dispatch(w, side, in->m[i], id[i], &l);
+	if (others.n > 0)
+		dispatch_each(w, side, &others, &l);
 	transmit_forwarded(w, side, &l);
 }
 

@@ -19,6 +19,9 @@
 
 enum { ETH_HEADER = 14, ETH_IPV4 = 0x0800, ETH_ARP = 0x0806, ETH_IPV6 = 0x86dd, ETH_ARP_LENGTH = 28 };
 
+/* A constant of 16 bits as it lies in a packet: what is compared needs no turning round. */
+#define IP_RAW16(value) ((uint16_t)(((value) >> 8 & 0xff) | (value) << 8))
+
 enum {
 	IP_HOP_BY_HOP = 0,
 	IP_ICMP = 1,
@@ -58,6 +61,14 @@ IP_INLINE uint16_t ip_load16(const uint8_t *p)
 	uint16_t value;
 	memcpy(&value, p, sizeof(value));
 	return be16toh(value);
+}
+
+/* The same in network order. */
+IP_INLINE uint16_t ip_load16_raw(const uint8_t *p)
+{
+	uint16_t value;
+	memcpy(&value, p, sizeof(value));
+	return value;
 }
 
 IP_INLINE uint32_t ip_load32_raw(const uint8_t *p)
@@ -112,7 +123,7 @@ IP_INLINE enum bgf_drop ip_parse_ipv4_of(const uint8_t *h, uint32_t header, uint
 	};
 	if (header > IPV4_HEADER)
 		ret->defect = BGF_DROP_IP_OPTIONS;
-	else if ((ip_load16(h + 6) & 0x3fff) != 0) /* more fragments, or an offset */
+	else if ((ip_load16_raw(h + 6) & IP_RAW16(0x3fff)) != 0) /* more fragments, or an offset */
 		ret->defect = BGF_DROP_FRAGMENT;
 	return DROP_NONE;
 }
@@ -229,49 +240,59 @@ IP_INLINE void ip_store16(uint8_t *p, uint16_t value)
 	memcpy(p, &value, sizeof(value));
 }
 
-/* Moves a header without options by a few octets. Through registers: memmove is a call. */
-IP_INLINE void ip_move(uint8_t *to, const uint8_t *from, bool ipv6)
-{
-	struct {
-		uint8_t octet[IPV4_HEADER];
-	} header;
-	struct {
-		uint8_t octet[IPV6_HEADER];
-	} header6;
-
-	if (ipv6) {
-		memcpy(&header6, from, sizeof(header6));
-		memcpy(to, &header6, sizeof(header6));
-	} else {
-		memcpy(&header, from, sizeof(header));
-		memcpy(to, &header, sizeof(header));
-	}
-}
-
 /* A step of RFC 1624, equation 3: what was in the checksummed field, and what is. */
 IP_INLINE uint32_t ip_checksum_step(uint16_t was, uint16_t is)
 {
 	return (uint32_t)(uint16_t)~was + is;
 }
 
-/* Rewrites a header without options, whose checksum is right, for another payload: its length and protocol,
- * one hop less, and the checksum of IPv4, by the difference alone. */
-IP_INLINE void ip_rewrite(uint8_t *header, bool ipv6, uint16_t payload, uint8_t proto)
+/* ip_rewrite of IPv4. The header is read, changed and written as three words: written in one size and read
+ * again in another, each field would wait for the former store. The checksum changes by the difference alone,
+ * in the packet's own byte order (RFC 1071 2 B). */
+IP_INLINE void ip_rewrite_ipv4(uint8_t *to, const uint8_t *from, uint16_t payload, uint8_t proto)
 {
-	if (ipv6) {
-		ip_store16(header + 4, payload);
-		header[6] = proto;
-		header[7]--;
-		return;
-	}
-	const uint16_t length = (uint16_t)(IPV4_HEADER + payload), ttl = (uint16_t)(header[8] - 1);
-	const uint32_t sum = (uint16_t)~ip_load16(header + 10) +
-			     ip_checksum_step(ip_load16(header + 2), length) +
-			     ip_checksum_step(ip_load16(header + 8), (uint16_t)(ttl << 8 | proto));
-	ip_store16(header + 2, length);
-	header[8] = (uint8_t)ttl;
-	header[9] = proto;
-	ip_store16(header + 10, (uint16_t)~ip_fold(sum));
+	uint64_t first, second;
+	uint32_t third;
+
+	memcpy(&first, from, sizeof(first));
+	memcpy(&second, from + 8, sizeof(second));
+	memcpy(&third, from + 16, sizeof(third));
+	const uint16_t length = htobe16((uint16_t)(IPV4_HEADER + payload));
+	const uint16_t hops = (uint16_t)((uint8_t)(second - 1) | proto << 8);
+	uint32_t sum = (uint16_t) ~(second >> 16) + ip_checksum_step((uint16_t)(first >> 16), length) +
+		       ip_checksum_step((uint16_t)second, hops);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum += sum >> 16;
+	first = (first & ~(UINT64_C(0xffff) << 16)) | (uint64_t)length << 16;
+	second = second >> 32 << 32 | (uint32_t)(uint16_t)~sum << 16 | hops;
+	memcpy(to, &first, sizeof(first));
+	memcpy(to + 8, &second, sizeof(second));
+	memcpy(to + 16, &third, sizeof(third));
+}
+
+IP_INLINE void ip_rewrite_ipv6(uint8_t *to, const uint8_t *from, uint16_t payload, uint8_t proto)
+{
+	struct {
+		uint8_t octet[32];
+	} addresses;
+	uint64_t first;
+
+	memcpy(&first, from, sizeof(first));
+	memcpy(&addresses, from + 8, sizeof(addresses));
+	first = (uint32_t)first | (uint64_t)htobe16(payload) << 32 | (uint64_t)proto << 48 |
+		((first >> 56) - 1) << 56;
+	memcpy(to, &first, sizeof(first));
+	memcpy(to + 8, &addresses, sizeof(addresses));
+}
+
+/* Rewrites a header without options, whose checksum is right, for another payload: its length and protocol,
+ * one hop less, and the checksum of IPv4. `to` may be `from`, or overlap it. */
+IP_INLINE void ip_rewrite(uint8_t *to, const uint8_t *from, bool ipv6, uint16_t payload, uint8_t proto)
+{
+	if (ipv6)
+		ip_rewrite_ipv6(to, from, payload, proto);
+	else
+		ip_rewrite_ipv4(to, from, payload, proto);
 }
 
 /* Whether UDP or TCP headers are whole and their lengths fit `payload` octets. */

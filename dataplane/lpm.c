@@ -140,20 +140,43 @@ void lpm_build(struct lpm *ret, struct lpm_prefix *p, uint32_t n)
 }
 
 /* The last range that does not begin behind the destination; without branches that depend on it. */
-uint16_t lpm_find4(const struct lpm *l, const uint8_t *octets)
+static uint32_t search4(const struct lpm *l, const uint8_t *octets)
 {
 	const uint32_t *base = from4(l), key = load4(octets);
 
 	for (uint32_t n = l->count4; n > 1; n -= n / 2)
 		base = base[n / 2] <= key ? base + n / 2 : base;
-	return id4(l)[base - from4(l)];
+	return (uint32_t)(base - from4(l));
 }
 
-uint16_t lpm_find6(const struct lpm *l, const uint8_t *octets)
+static uint32_t search6(const struct lpm *l, const uint8_t *octets)
 {
 	const key128 *base = from6(l), key = load6(octets);
 
 	for (uint32_t n = l->count6; n > 1; n -= n / 2)
 		base = base[n / 2] <= key ? base + n / 2 : base;
-	return id6(l)[base - from6(l)];
+	return (uint32_t)(base - from6(l));
+}
+
+uint16_t lpm_find4(const struct lpm *l, const uint8_t *octets)
+{
+	return id4(l)[search4(l, octets)];
+}
+
+uint16_t lpm_find6(const struct lpm *l, const uint8_t *octets)
+{
+	return id6(l)[search6(l, octets)];
+}
+
+uint16_t lpm_range(const struct lpm *l, const uint8_t *octets, bool ipv6, struct lpm_range *ret)
+{
+	const uint32_t i = ipv6 ? search6(l, octets) : search4(l, octets);
+	const bool last = i + 1 == (ipv6 ? l->count6 : l->count4);
+
+	ret->first = ipv6 ? from6(l)[i] : from4(l)[i];
+	if (ipv6)
+		ret->span = (last ? ~(key128)0 : from6(l)[i + 1] - 1) - ret->first;
+	else
+		ret->span = (last ? UINT32_MAX : from4(l)[i + 1] - 1) - ret->first;
+	return ipv6 ? id6(l)[i] : id4(l)[i];
 }

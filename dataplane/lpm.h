@@ -12,8 +12,11 @@
 #ifndef BGF_DP_LPM_H
 #define BGF_DP_LPM_H
 
+#include <endian.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "bgf_addr.h"
 
@@ -30,6 +33,27 @@ size_t lpm_size(uint32_t n);
 /* Fills memory of lpm_size(n), aligned to 16. Sorts p[]; no prefix is in it twice. What nothing covers has id
  * 0. */
 void lpm_build(struct lpm *ret, struct lpm_prefix *p, uint32_t n);
+
+/* Destinations next to each other, as numbers, that all have one id: `first` and the `span` behind it. */
+struct lpm_range {
+	unsigned __int128 first, span;
+};
+
+/* The id of a destination, and the range that it is in. */
+uint16_t lpm_range(const struct lpm *l, const uint8_t *octets, bool ipv6, struct lpm_range *ret);
+
+static inline bool lpm_in_range(const struct lpm_range *r, const uint8_t *octets, bool ipv6)
+{
+	uint64_t half[2];
+	uint32_t word;
+
+	if (!ipv6) {
+		memcpy(&word, octets, sizeof(word));
+		return be32toh(word) - (uint32_t)r->first <= (uint32_t)r->span;
+	}
+	memcpy(half, octets, sizeof(half));
+	return ((unsigned __int128)be64toh(half[0]) << 64 | be64toh(half[1])) - r->first <= r->span;
+}
 
 /* The id of a destination of 4 or 16 octets. */
 uint16_t lpm_find4(const struct lpm *l, const uint8_t *octets);

@@ -153,26 +153,15 @@ static void on_link_bulk(const struct nexthop_table *t, const struct bgf_addr *a
 			ret_id[where[i]] = (uint16_t)(position[i] + ID_FIRST);
 }
 
-static bool same_as_before(const uint8_t *const *dst, const uint8_t *ipv6)
-{
-	if (ipv6[0] != ipv6[-1])
-		return false;
-	return ipv6[0] ? memcmp(dst[0], dst[-1], 16) == 0 : memcmp(dst[0], dst[-1], 4) == 0;
-}
-
 void nexthop_find_bulk(const struct nexthop_table *t, const uint8_t *const *dst, const uint8_t *ipv6,
 		       uint16_t n, uint16_t *ret_id)
 {
 	const struct lpm *lpm = __atomic_load_n(&t->lpm, __ATOMIC_ACQUIRE);
 	struct bgf_addr on_link[NEXTHOP_BURST];
-	uint16_t where[NEXTHOP_BURST], on_links = 0, before = NEXTHOP_NONE;
+	uint16_t where[NEXTHOP_BURST], on_links = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		/* Towards the core many go to the one P-CSCF: what was just looked up is not again. */
-		ret_id[i] = i > 0 && same_as_before(dst + i, ipv6 + i) ? before
-			    : ipv6[i]				       ? lpm_find6(lpm, dst[i])
-								       : lpm_find4(lpm, dst[i]);
-		before = ret_id[i];
+		ret_id[i] = ipv6[i] ? lpm_find6(lpm, dst[i]) : lpm_find4(lpm, dst[i]);
 		if (ret_id[i] != ID_ON_LINK)
 			continue;
 		on_link[on_links] = (struct bgf_addr){.family = ipv6[i] ? 6 : 4};
@@ -181,6 +170,12 @@ void nexthop_find_bulk(const struct nexthop_table *t, const uint8_t *const *dst,
 	}
 	if (on_links > 0)
 		on_link_bulk(t, on_link, where, on_links, ret_id);
+}
+
+uint16_t nexthop_range(const struct nexthop_table *t, const uint8_t *dst, bool ipv6,
+		       struct lpm_range *ret_range)
+{
+	return lpm_range(__atomic_load_n(&t->lpm, __ATOMIC_ACQUIRE), dst, ipv6, ret_range);
 }
 
 uint64_t nexthop_word(const struct nexthop_table *t, uint16_t id)

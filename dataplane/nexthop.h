@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "bgf_addr.h"
+#include "lpm.h"
 
 struct rte_rcu_qsbr;
 struct nexthop_table;
@@ -36,6 +37,10 @@ void nexthop_table_free(struct nexthop_table *t);
  * main lcore as EXCEPTION_NEIGHBOUR. Any worker. */
 void nexthop_find_bulk(const struct nexthop_table *t, const uint8_t *const *dst, const uint8_t *ipv6,
 		       uint16_t n, uint16_t *ret_id);
+/* The id of one destination, never a neighbour's on the link itself but 'on-link', and the destinations
+ * around it that have the same one. Any worker. */
+uint16_t nexthop_range(const struct nexthop_table *t, const uint8_t *dst, bool ipv6,
+		       struct lpm_range *ret_range);
 uint64_t nexthop_word(const struct nexthop_table *t, uint16_t id);
 
 /* A route as the kernel tells it. Of several to one prefix the one of the lowest rank counts. */
