@@ -61,7 +61,8 @@ static void pass(struct worker *w, enum port_side to, struct rte_mbuf *m, struct
 		handoff_too_big(w, m, mtu);
 		return;
 	}
-	ip_rewrite(batch_ip(m), batch_ip(m), p->ipv6, p->payload, p->proto);
+	const struct ip_body body = {p->payload, p->proto};
+	ip_rewrite(batch_ip(m), batch_ip(m), p->ipv6, body, body);
 	batch_add(out, m);
 }
 

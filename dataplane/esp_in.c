@@ -189,7 +189,7 @@ static __rte_always_inline enum bgf_drop check_whole(struct worker *w, const str
 
 	if (unlikely(!done))
 		return BGF_DROP_CRYPTO;
-	if (unlikely(!crypto_icv_equal(b->icv[i], esp + b->job[i].length)))
+	if (unlikely(!crypto_icv_equal(b->job[i].icv, esp + b->job[i].length)))
 		return BGF_DROP_ICV;
 	if (unlikely(!replay_update(sa, p->seq)))
 		return BGF_DROP_REPLAY;
@@ -209,7 +209,8 @@ static __rte_always_inline void strip(struct rte_mbuf *m, struct pkt *p, const s
 	const uint32_t l3_len = ipv6 ? IPV6_HEADER : IPV4_HEADER;
 	uint8_t *ip = batch_ip(m);
 
-	ip_rewrite(ip + ESP_HEADER, ip, ipv6, (uint16_t)inner->payload, inner->proto);
+	ip_rewrite(ip + ESP_HEADER, ip, ipv6, (struct ip_body){p->payload, IP_ESP},
+		   (struct ip_body){inner->payload, inner->proto});
 	m->data_off += ESP_HEADER;
 	m->data_len = (uint16_t)(ETH_HEADER + l3_len + inner->payload);
 	m->pkt_len = m->data_len;

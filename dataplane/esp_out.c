@@ -101,7 +101,8 @@ static __rte_always_inline void wrap(struct outbound *b, struct rte_mbuf *m, str
 	uint8_t *ip = batch_ip(m) - ESP_HEADER, *esp = ip + l3_len;
 
 	esp_write_trailer(esp + ESP_HEADER + p->payload, p->payload, p->proto);
-	ip_rewrite(ip, ip + ESP_HEADER, ipv6, (uint16_t)length, IP_ESP);
+	ip_rewrite(ip, ip + ESP_HEADER, ipv6, (struct ip_body){p->payload, p->proto},
+		   (struct ip_body){length, IP_ESP});
 	p->seq = take_sequence(sa);
 	esp_write_header(esp, sa->spi, p->seq);
 	sa->packets++;

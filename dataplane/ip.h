@@ -123,7 +123,7 @@ IP_INLINE enum bgf_drop ip_parse_ipv4_of(const uint8_t *h, uint32_t header, uint
 	};
 	if (header > IPV4_HEADER)
 		ret->defect = BGF_DROP_IP_OPTIONS;
-	else if ((ip_load16_raw(h + 6) & IP_RAW16(0x3fff)) != 0) /* more fragments, or an offset */
+	else if (__builtin_expect((ip_load16_raw(h + 6) & IP_RAW16(0x3fff)) != 0, 0)) /* more, or an offset */
 		ret->defect = BGF_DROP_FRAGMENT;
 	return DROP_NONE;
 }
@@ -240,37 +240,35 @@ IP_INLINE void ip_store16(uint8_t *p, uint16_t value)
 	memcpy(p, &value, sizeof(value));
 }
 
-/* A step of RFC 1624, equation 3: what was in the checksummed field, and what is. */
-IP_INLINE uint32_t ip_checksum_step(uint16_t was, uint16_t is)
-{
-	return (uint32_t)(uint16_t)~was + is;
-}
+/* What a header says of what follows it. */
+struct ip_body {
+	uint32_t payload; /* octets */
+	uint8_t proto;
+};
 
 /* ip_rewrite of IPv4. The header is read, changed and written as three words: written in one size and read
- * again in another, each field would wait for the former store. The checksum changes by the difference alone,
- * in the packet's own byte order (RFC 1071 2 B). */
-IP_INLINE void ip_rewrite_ipv4(uint8_t *to, const uint8_t *from, uint16_t payload, uint8_t proto)
+ * again in another, each field would wait for the former store. The checksum changes by the differences alone
+ * (RFC 1624, equation 3, with all three fields at once; twice 65535 keeps the sum above 0). */
+IP_INLINE void ip_rewrite_ipv4(uint8_t *to, const uint8_t *from, struct ip_body was, struct ip_body is)
 {
-	uint64_t first, second;
-	uint32_t third;
+	uint64_t first, addresses;
 
 	memcpy(&first, from, sizeof(first));
-	memcpy(&second, from + 8, sizeof(second));
-	memcpy(&third, from + 16, sizeof(third));
-	const uint16_t length = htobe16((uint16_t)(IPV4_HEADER + payload));
-	const uint16_t hops = (uint16_t)((uint8_t)(second - 1) | proto << 8);
-	uint32_t sum = (uint16_t) ~(second >> 16) + ip_checksum_step((uint16_t)(first >> 16), length) +
-		       ip_checksum_step((uint16_t)second, hops);
+	memcpy(&addresses, from + 12, sizeof(addresses));
+	uint32_t sum = 2 * 0xffff - ip_load16(from + 10) + is.payload - was.payload + is.proto - was.proto -
+		       (1 << 8); /* one hop */
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum += sum >> 16;
+	const uint16_t length = htobe16((uint16_t)(IPV4_HEADER + is.payload)),
+		       checksum = htobe16((uint16_t)~sum);
+	const uint32_t second = (uint8_t)(from[8] - 1) | (uint32_t)is.proto << 8 | (uint32_t)checksum << 16;
 	first = (first & ~(UINT64_C(0xffff) << 16)) | (uint64_t)length << 16;
-	second = second >> 32 << 32 | (uint32_t)(uint16_t)~sum << 16 | hops;
 	memcpy(to, &first, sizeof(first));
 	memcpy(to + 8, &second, sizeof(second));
-	memcpy(to + 16, &third, sizeof(third));
+	memcpy(to + 12, &addresses, sizeof(addresses));
 }
 
-IP_INLINE void ip_rewrite_ipv6(uint8_t *to, const uint8_t *from, uint16_t payload, uint8_t proto)
+IP_INLINE void ip_rewrite_ipv6(uint8_t *to, const uint8_t *from, struct ip_body is)
 {
 	struct {
 		uint8_t octet[32];
@@ -279,20 +277,20 @@ IP_INLINE void ip_rewrite_ipv6(uint8_t *to, const uint8_t *from, uint16_t payloa
 
 	memcpy(&first, from, sizeof(first));
 	memcpy(&addresses, from + 8, sizeof(addresses));
-	first = (uint32_t)first | (uint64_t)htobe16(payload) << 32 | (uint64_t)proto << 48 |
+	first = (uint32_t)first | (uint64_t)htobe16((uint16_t)is.payload) << 32 | (uint64_t)is.proto << 48 |
 		((first >> 56) - 1) << 56;
 	memcpy(to, &first, sizeof(first));
 	memcpy(to + 8, &addresses, sizeof(addresses));
 }
 
-/* Rewrites a header without options, whose checksum is right, for another payload: its length and protocol,
- * one hop less, and the checksum of IPv4. `to` may be `from`, or overlap it. */
-IP_INLINE void ip_rewrite(uint8_t *to, const uint8_t *from, bool ipv6, uint16_t payload, uint8_t proto)
+/* Rewrites a header without options, whose checksum is right, for another body: its length and protocol, one
+ * hop less, and the checksum of IPv4. `to` may be `from`, or overlap it. */
+IP_INLINE void ip_rewrite(uint8_t *to, const uint8_t *from, bool ipv6, struct ip_body was, struct ip_body is)
 {
 	if (ipv6)
-		ip_rewrite_ipv6(to, from, payload, proto);
+		ip_rewrite_ipv6(to, from, is);
 	else
-		ip_rewrite_ipv4(to, from, payload, proto);
+		ip_rewrite_ipv4(to, from, was, is);
 }
 
 /* Whether UDP or TCP headers are whole and their lengths fit `payload` octets. */
