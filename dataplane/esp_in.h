@@ -26,13 +26,6 @@ static __rte_always_inline void esp_in_fetch(const struct worker *w, const uint8
 	rte_prefetch0(&w->hot[slot].in[bgf_spi_which(p->ref)]);
 }
 
-/* The same for a packet that another worker has classified, which is added to those for esp_in. */
-static inline void esp_in_take(const struct worker *w, struct batch *b, struct rte_mbuf *m)
-{
-	esp_in_fetch(w, batch_ip(m) + pkt(m)->l3_len, pkt(m));
-	batch_add(b, m);
-}
-
 /* Takes ESP packets to served addresses, addresses checked by classify, esp_in_fetch called; adds to `out`
  * what is good, its ESP taken off, ready to be forwarded. */
 void esp_in(struct worker *w, const struct batch *in, struct batch *out);

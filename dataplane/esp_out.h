@@ -58,13 +58,6 @@ static __rte_always_inline void esp_out_add(const struct worker *w, struct batch
 	batch_add(b, m);
 }
 
-/* Both, for a packet that another worker has classified. */
-static inline void esp_out_take(const struct worker *w, struct batch *b, struct rte_mbuf *m)
-{
-	esp_out_fetch(w, batch_ip(m), pkt(m)->ipv6, pkt(m));
-	esp_out_add(w, b, m);
-}
-
 /* Takes UDP and TCP from protected ports of served addresses, added by esp_out_add; adds to `out` what is in
  * ESP now, ready to be forwarded. */
 void esp_out(struct worker *w, const struct batch *in, struct batch *out);
