@@ -60,7 +60,7 @@ struct ctl {
 };
 
 /* Commands; each returns the exit status. bgfctl_show.c, bgfctl_counters.c, bgfctl_top.c, bgfctl_set.c,
- * bgfctl_events.c */
+ * bgfctl_events.c, bgfctl_audit.c */
 int show_sets(struct ctl *c);
 int show_set(struct ctl *c);
 int show_counters(struct ctl *c);
@@ -70,6 +70,7 @@ int show_gateway(struct ctl *c);
 int show_workers(struct ctl *c);
 int follow_workers(struct ctl *c);
 int follow_events(struct ctl *c);
+int audit_sets(struct ctl *c);
 int set_install(struct ctl *c);
 int set_confirm(struct ctl *c);
 int set_release(struct ctl *c);

@@ -114,6 +114,7 @@ static const struct {
 	{ZB_MSG_CONFIRM, PEER, orders_confirm},
 	{ZB_MSG_RELEASE, PEER | OPERATOR, orders_release},
 	{ZB_MSG_QUERY, PEER | OBSERVER | OPERATOR, query_sets},
+	{ZB_MSG_AUDIT, PEER | OBSERVER | OPERATOR, query_audit},
 	{ZB_MSG_COUNTERS, PEER | OBSERVER | OPERATOR, query_counters},
 	{ZB_MSG_PORTS, PEER | OBSERVER | OPERATOR, query_ports},
 	{ZB_MSG_PEERS, PEER | OBSERVER | OPERATOR, query_peers},

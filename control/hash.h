@@ -26,8 +26,6 @@ struct hash {
 int hash_seed(void);
 /* SipHash-2-4 under the secret. */
 uint64_t hash_octets(const void *data, size_t length);
-/* The same under a key of the caller's (16 octets). */
-uint64_t hash_siphash(const uint8_t key[static 16], const void *data, size_t length);
 
 int hash_init(struct hash *h); /* 0 or -ENOMEM */
 void hash_free(struct hash *h);

@@ -7,6 +7,7 @@
 
 #include "control/control.h"
 #include "control/sets.h"
+#include "zb/digest.h"
 
 struct peer *peer_get(struct control *c, const char *name, enum zb_role role)
 {
@@ -18,6 +19,10 @@ struct peer *peer_get(struct control *c, const char *name, enum zb_role role)
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return NULL;
+	if (role == ZB_ROLE_PEER && (p->digests = calloc(DIGEST_BUCKETS, sizeof(*p->digests))) == NULL) {
+		free(p);
+		return NULL;
+	}
 	p->control = c;
 	p->role = role;
 	memcpy(p->name, name, strnlen(name, BGF_PEER_NAME_MAX));
@@ -37,6 +42,7 @@ void peer_unref(struct peer *p)
 	if (p == NULL || --p->refs > 0)
 		return;
 	TAILQ_REMOVE(&p->control->peers, p, next);
+	free(p->digests);
 	free(p);
 }
 

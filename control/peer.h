@@ -34,6 +34,7 @@ struct peer {
 	uint32_t set_count;
 	TAILQ_HEAD(, sa_set) sets; /* those in the table */
 	TAILQ_ENTRY(peer) next;
+	uint64_t *digests; /* sums of those of its sets, by bucket (audit.h); NULL: its role owns none */
 };
 
 TAILQ_HEAD(peer_list, peer);

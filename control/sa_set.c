@@ -10,6 +10,13 @@ enum { SLOTS_MIN = 256 };
 
 /* --- hashes of the keys: each is packed without gaps, for padding is not part of a key --- */
 
+/* The data plane gives ids, and their low bits are a slot's: no two are alike, and no UE chooses them. So an
+ * id is its own hash, and ids with the same low bits lie together (sa_table_of_ids). */
+static uint64_t hash_id(uint64_t id)
+{
+	return id;
+}
+
 static uint64_t hash_reference(const struct peer *peer, uint64_t reference)
 {
 	uint64_t key[2] = {(uintptr_t)peer, reference};
@@ -179,7 +186,7 @@ int sa_table_enter(struct sa_table *t, struct sa_set *set)
 void sa_table_identify(struct sa_table *t, struct sa_set *set, uint64_t id)
 {
 	set->id = id;
-	hash_insert(&t->id, &set->by_id, hash_octets(&id, sizeof(id)), set);
+	hash_insert(&t->id, &set->by_id, hash_id(id), set);
 }
 
 void sa_table_leave(struct sa_table *t, struct sa_set *set)
@@ -207,13 +214,37 @@ static struct hash_node *step(const struct hash *h, uint64_t hash, struct hash_n
 
 struct sa_set *sa_table_by_id(const struct sa_table *t, uint64_t id)
 {
-	for (struct hash_node *n = hash_first(&t->id, hash_octets(&id, sizeof(id))); n != NULL;
-	     n = hash_next(n)) {
+	for (struct hash_node *n = hash_first(&t->id, hash_id(id)); n != NULL; n = hash_next(n)) {
 		struct sa_set *set = n->owner;
 		if (set->id == id)
 			return set;
 	}
 	return NULL;
+}
+
+struct sa_set *sa_table_of_ids(const struct sa_table *t, size_t step, size_t rest, struct sa_set_walk *walk)
+{
+	const size_t places = t->id.mask + 1;
+	struct hash_node *node = walk->node;
+
+	if (node == NULL && walk->place == 0) {
+		walk->place = rest % places + 1; /* one more than the place that is gone through */
+		node = t->id.bucket[walk->place - 1];
+	} else if (node != NULL) {
+		node = node->next;
+	}
+	for (;; node = t->id.bucket[walk->place - 1]) {
+		for (; node != NULL; node = node->next) {
+			struct sa_set *set = node->owner;
+			if (set->id % step != rest)
+				continue;
+			walk->node = node;
+			return set;
+		}
+		if (walk->place - 1 + step >= places)
+			return NULL;
+		walk->place += step;
+	}
 }
 
 struct sa_set *sa_table_by_reference(const struct sa_table *t, const struct peer *peer, uint64_t reference)

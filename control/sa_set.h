@@ -30,9 +30,11 @@ struct sa_set {
 	bool seen;	  /* by the resynchronisation that runs */
 	uint64_t stray_told; /* when an SPI was told that its UE sent and no SA has, CLOCK_BOOTTIME, ns */
 	uint64_t strays;     /* such packets since then */
-	uint32_t slot;	     /* its place in sa_table.slot: the order of QUERY */
-	uint32_t heap;	     /* its place among the timers + 1; 0: no timer */
-	struct peer *peer;   /* a reference is held */
+	uint64_t digest;     /* as it is in its peer's sums (audit.h) */
+	bool is_digested;
+	uint32_t slot;	   /* its place in sa_table.slot: the order of QUERY */
+	uint32_t heap;	   /* its place among the timers + 1; 0: no timer */
+	struct peer *peer; /* a reference is held */
 	TAILQ_ENTRY(sa_set) of_peer;
 	SLIST_ENTRY(sa_set) spare;
 	STAILQ_HEAD(, op) waiting; /* requests that can only be judged when ADD or REMOVE is answered */
@@ -67,6 +69,14 @@ void sa_table_leave(struct sa_table *t, struct sa_set *set);
 
 struct sa_set *sa_table_by_id(const struct sa_table *t, uint64_t id);
 struct sa_set *sa_table_by_reference(const struct sa_table *t, const struct peer *peer, uint64_t reference);
+
+/* Goes through the sets whose id, divided by `step` (a power of two), leaves `rest`: *walk is zero at first.
+ * NULL after the last. The table must not change in between. */
+struct sa_set_walk {
+	size_t place;
+	struct hash_node *node;
+};
+struct sa_set *sa_table_of_ids(const struct sa_table *t, size_t step, size_t rest, struct sa_set_walk *walk);
 
 /* Goes through the sets of one key: *at is NULL at first. NULL after the last. The table must not change in
  * between. */

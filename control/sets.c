@@ -7,6 +7,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "control/audit.h"
 #include "control/events.h"
 #include "control/life.h"
 #include "control/log.h"
@@ -137,12 +138,14 @@ int sets_enter(struct control *c, struct sa_set *set, struct peer *peer)
 	peer_ref(peer);
 	peer->set_count++;
 	TAILQ_INSERT_TAIL(&peer->sets, set, of_peer);
+	audit_enter(set);
 	arm_timer(c);
 	return 0;
 }
 
 static void leave(struct control *c, struct sa_set *set)
 {
+	audit_leave(set);
 	timers_clear(&c->timers, set);
 	sa_table_leave(&c->table, set);
 	TAILQ_REMOVE(&set->peer->sets, set, of_peer);
@@ -185,6 +188,7 @@ void sets_added(struct control *c, struct sa_set *set, const struct dpl_set_stat
 	set->selectors.spi_pc = state->selectors.spi_pc;
 	set->selectors.spi_ps = state->selectors.spi_ps;
 	sa_table_identify(&c->table, set, state->set_id);
+	audit_enter(set);
 	sets_log("installed", set);
 }
 
@@ -207,7 +211,7 @@ static void on_unasked(void *arg, int status, const struct dpl_header *answer)
 		log_line(LOG_LEVEL_ERROR, "the data plane did not change a set: %s", strerror(-status));
 }
 
-int sets_update(struct control *c, const struct sa_set *set, bool takes_over, bool watch, dplink_done done,
+int sets_update(struct control *c, struct sa_set *set, bool takes_over, bool watch, dplink_done done,
 		void *arg)
 {
 	struct dpl_set_update update = {.header = DPLINK_RECORD(DPL_SET_UPDATE, update),
@@ -218,6 +222,7 @@ int sets_update(struct control *c, const struct sa_set *set, bool takes_over, bo
 					.watch_first_use = watch,
 					.name = set->name};
 
+	audit_change(set);
 	return dplink_send(c->link, &update.header, done != NULL ? done : on_unasked, arg);
 }
 

@@ -27,7 +27,7 @@ void sets_added_and_answered(struct control *c, struct sa_set *set);
 void sets_set_expiry(struct control *c, struct sa_set *set, uint64_t expires);
 
 /* Stores the intended state in the data plane. `done` as in dplink_send; NULL: nobody asked for it. */
-int sets_update(struct control *c, const struct sa_set *set, bool takes_over, bool watch, dplink_done done,
+int sets_update(struct control *c, struct sa_set *set, bool takes_over, bool watch, dplink_done done,
 		void *arg);
 
 /* Ends a set: it leaves at once, and the event `kind` (ZB_EVENT_REMOVED with `why`, an enum bgf_removed, or

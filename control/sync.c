@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "control/audit.h"
 #include "control/events.h"
 #include "control/life.h"
 #include "control/log.h"
@@ -119,6 +120,7 @@ static void learn(struct control *c, const struct dpl_set_state *state)
 	} else if (set != NULL) {
 		bool news = state->first_used && !set->first_used;
 		adopt(set, state);
+		audit_change(set);
 		sets_set_expiry(c, set, state->expires);
 		if (news) /* while the link was down */
 			sets_first_used(c, set);

@@ -186,6 +186,48 @@ struct zb_query {
 int zb_query(struct zb *zb, struct zb_query *query, struct zb_set *rows, size_t room, size_t *ret_count,
 	     struct zb_error *ret_error);
 
+/* --- audit: does the gateway hold what I hold? ---
+ *
+ * For after ZB_EVENT_GAP, or now and then. Both ends make a digest of each set and compare sums of them by
+ * bucket, so that a million sets with ten differences cost some 100 kB and three exchanges. A program that
+ * keeps its sets in any way of its own only gives each set's id and digest; it may make the digest when the
+ * set changes (zb_set_digest of what INSTALL, CONFIRM or QUERY gave it, `state` brought up to date as events
+ * tell) and keep the 8 octets. */
+
+/* Of what both ends know of a set: ids, state, algorithms, flags, selectors, subscriber. No key, no counter,
+ * no time (PROTOCOL.md has its definition). Pure; any thread. */
+uint64_t zb_set_digest(const struct zb_set *set);
+
+enum zb_difference_kind {
+	ZB_DIFFERENCE_MISSING_HERE = 1,	 /* the gateway has the set, the caller does not */
+	ZB_DIFFERENCE_MISSING_THERE = 2, /* the caller has it, the gateway does not */
+	ZB_DIFFERENCE_DIFFERENT = 3,	 /* both have it, and something in it is not the same */
+};
+
+struct zb_difference {
+	uint64_t set_id;
+	uint8_t kind; /* enum zb_difference_kind */
+};
+
+typedef void (*zb_audit_add)(void *to, uint64_t set_id, uint64_t digest);
+
+struct zb_audit {
+	/* Calls add(to, id, digest) for each of the caller's sets. Called once, and a second time if there
+	 * are differences. */
+	void (*each)(void *own, zb_audit_add add, void *to);
+	void *own;
+	/* Called for each difference when everything has been exchanged: it may use the same zb, for example
+	 * zb_query with the set's id, or zb_release. */
+	void (*on_difference)(const struct zb_difference *difference, void *arg);
+	void *arg;
+};
+
+/* Compares. 0, with *ret_count differences told, or an error, then none was. A set that is changing while
+ * this runs (another process of the P-CSCF confirms it, an event is on its way) may show as a difference:
+ * process the events, and look at the set (zb_query) before acting on it. Observers compare with the sets of
+ * all peers. */
+int zb_audit(struct zb *zb, const struct zb_audit *audit, size_t *ret_count, struct zb_error *ret_error);
+
 /* Counters and ports of the gateway, as rows of text names and numbers, for programs that show them. */
 struct zb_stat {
 	uint16_t port, worker; /* 0xffff: the sum or not per port */

@@ -31,6 +31,7 @@ enum { ZB_EVENT_FIRST = 64 };
 	X(CONFIRM, 17, "the 200 OK: established, or extended")                \
 	X(RELEASE, 18, "ends one set, or all of the peer's")                  \
 	X(QUERY, 19, "sets by id, subscriber, or UE address and ports")       \
+	X(AUDIT, 20, "what a peer and the gateway hold, compared by digests") \
 	X(COUNTERS, 32, "what the data plane counted, by port and worker")    \
 	X(PORTS, 33, "the data plane's ports")                                \
 	X(PEERS, 34, "who is associated")                                     \
@@ -125,7 +126,10 @@ enum { ZB_EVENT_FIRST = 64 };
 	X(SPI, 73, U32, 0, UINT32_MAX, OPEN, "the SPI that an event is about")                         \
 	X(COUNT, 74, U64, 0, UINT64_MAX, OPEN, "packets that an event is about")                       \
 	X(OVERLOADED, 75, U8, 0, 1, OPEN, "whether the gateway is overloaded")                         \
-	X(RETRY_AFTER, 76, U32, 0, UINT32_MAX, OPEN, "when the request may come again, ms")
+	X(RETRY_AFTER, 76, U32, 0, UINT32_MAX, OPEN, "when the request may come again, ms")            \
+	X(BUCKET, 77, U16, 0, 4095, OPEN, "AUDIT: of sets, by their ids")                              \
+	X(DIGESTS, 78, OCTETS, 32768, 32768, OPEN, "AUDIT: of all buckets, 8 octets each")             \
+	X(ROWS, 79, OCTETS, 0, 16384, OPEN, "AUDIT: set ids with their digests, 16 octets each")
 
 /* X(NAME, number, text) */
 #define ZB_CAUSE_LIST(X)                                                              \

@@ -79,6 +79,10 @@ enum zb_direction { ZB_DIR_REQUEST, ZB_DIR_ANSWER, ZB_DIR_EVENT, ZB_DIR_COUNT };
 	X(QUERY, REQUEST, LIMIT, MAY)               \
 	X(QUERY, ANSWER, SET, MANY)                 \
 	X(QUERY, ANSWER, CURSOR, MAY)               \
+	X(AUDIT, REQUEST, BUCKET, MAY)              \
+	X(AUDIT, ANSWER, SET_COUNT, MUST)           \
+	X(AUDIT, ANSWER, DIGESTS, MAY)              \
+	X(AUDIT, ANSWER, ROWS, MAY)                 \
 	X(COUNTERS, REQUEST, CURSOR, MAY)           \
 	X(COUNTERS, REQUEST, LIMIT, MAY)            \
 	X(COUNTERS, ANSWER, STAT, MANY)             \

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "audit_check.h"
 #include "control/sets.h"
 #include "control/sync.h"
 #include "control/trouble.h"
@@ -33,6 +34,7 @@ static void make_control(struct harness *h)
 
 static void free_control(struct harness *h)
 {
+	assert_int_equal(audit_check(&h->control), 0); /* whatever the test did */
 	session_free_all(&h->control);
 	dplink_free(h->control.link);
 	sets_free(&h->control);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bgf_drop.h"
+#include "zb/digest.h"
 #include "zb/frame.h"
 #include "zb/records.h"
 
@@ -83,7 +84,7 @@ static void put_sets(struct zb_frame *a, const struct zb_message_in *m)
 	uint64_t from = zb_get_number(&m->attrs, ZB_ATTR_CURSOR, 0);
 	uint64_t only = zb_get_number(&m->attrs, ZB_ATTR_SET_ID, 0);
 
-	for (set.set_id = from + 1; set.set_id <= 3 && set.set_id <= from + 2; set.set_id++)
+	for (set.set_id = from + 1; set.set_id <= 3 && (only != 0 || set.set_id <= from + 2); set.set_id++)
 		if (only == 0 || only == set.set_id)
 			zb_put_set(a, &set);
 	if (from == 0 && only == 0)
@@ -121,6 +122,51 @@ static void put_rows(struct zb_frame *a, const struct zb_message_in *m)
 		zb_put_peer(a, &peer);
 }
 
+static void put64(uint8_t *at, uint64_t number)
+{
+	for (int i = 0; i < 8; i++)
+		at[i] = (uint8_t)(number >> (56 - 8 * i));
+}
+
+static struct fake_row audit_row(const struct fake *f, size_t i)
+{
+	struct zb_set set = sample;
+
+	if (f->audit != NULL)
+		return f->audit[i];
+	set.set_id = i + 1;
+	return (struct fake_row){set.set_id, zb_set_digest(&set)};
+}
+
+static void put_audit(struct zb_frame *a, const struct fake *f, const struct zb_message_in *m)
+{
+	static uint8_t octets[DIGEST_BUCKETS * DIGEST_LEN];
+	static uint64_t sum[DIGEST_BUCKETS];
+	size_t count = f->audit != NULL ? f->audit_count : 3, length = 0;
+	uint64_t bucket = zb_get_number(&m->attrs, ZB_ATTR_BUCKET, DIGEST_BUCKETS);
+
+	memset(sum, 0, sizeof(sum));
+	for (size_t i = 0; i < count; i++) {
+		struct fake_row row = audit_row(f, i);
+		sum[digest_bucket(row.set_id)] += row.digest;
+		if (digest_bucket(row.set_id) != bucket)
+			continue;
+		put64(octets + length, row.set_id);
+		put64(octets + length + 8, row.digest);
+		length += DIGEST_ROW_LEN;
+	}
+	zb_put_number(a, ZB_ATTR_SET_COUNT, count);
+	if (f->audit_is_bare)
+		return;
+	if (bucket < DIGEST_BUCKETS) {
+		zb_put_octets(a, ZB_ATTR_ROWS, octets, length);
+		return;
+	}
+	for (size_t i = 0; i < DIGEST_BUCKETS; i++)
+		put64(octets + i * DIGEST_LEN, sum[i]);
+	zb_put_octets(a, ZB_ATTR_DIGESTS, octets, sizeof(octets));
+}
+
 static void put_answer(struct zb_frame *a, struct fake *f, const struct zb_message_in *m)
 {
 	switch (m->header.type) {
@@ -140,6 +186,9 @@ static void put_answer(struct zb_frame *a, struct fake *f, const struct zb_messa
 	case ZB_MSG_QUERY:
 		put_sets(a, m);
 		break;
+	case ZB_MSG_AUDIT:
+		put_audit(a, f, m);
+		break;
 	default:
 		put_rows(a, m);
 	}
@@ -153,6 +202,7 @@ static void count(struct fake *f, const struct zb_message_in *m)
 	}
 	f->hellos += m->header.type == ZB_MSG_HELLO;
 	f->installs += m->header.type == ZB_MSG_INSTALL;
+	f->audits += m->header.type == ZB_MSG_AUDIT;
 	f->byes += m->header.type == ZB_MSG_BYE;
 	if (m->header.type == ZB_MSG_HELLO)
 		f->restarts += zb_get_number(&m->attrs, ZB_ATTR_RESTART, 0) == 1;
@@ -185,7 +235,7 @@ static bool serve_frame(struct fake *f, int fd, const uint8_t *frame, size_t len
 {
 	static uint8_t held[ZB_FRAME_MAX];
 	static size_t held_length;
-	uint8_t buffer[8192];
+	uint8_t buffer[ZB_FRAME_MAX];
 	struct zb_message_in m;
 	struct zb_fault fault;
 	struct zb_frame a;

@@ -8,7 +8,13 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+struct fake_row {
+	uint64_t set_id, digest;
+};
 
 struct fake {
 	char dir[64], path[80];
@@ -23,7 +29,12 @@ struct fake {
 	atomic_int events_first; /* as many events go before each answer */
 	atomic_int ask;		 /* a HEARTBEAT of the gateway's goes before each answer */
 	atomic_ullong store_epoch;
+	/* of AUDIT: what it holds; NULL: the three sets of QUERY. Not while a request is under way */
+	struct fake_row *audit;
+	size_t audit_count;
+	bool audit_is_bare; /* its answers have neither digests nor rows */
 	/* what came */
+	atomic_uint audits;
 	atomic_uint hellos, subscribes, installs, byes, heartbeat_answers, restarts;
 	atomic_uint events; /* of the last SUBSCRIBE */
 };

@@ -11,10 +11,10 @@ static uint64_t pick(uint64_t least, uint64_t most, unsigned which)
 static void put_length(struct zb_frame *f, enum zb_attribute attr, const struct zb_attr_row *row,
 		       unsigned which)
 {
-	char text[256];
+	static char text[UINT16_MAX + 1];
 	size_t length = (size_t)pick(row->min, row->max, which);
 
-	memset(text, 'a', sizeof(text));
+	memset(text, 'a', length);
 	text[length] = '\0';
 	if (row->type == ZB_TYPE_STR)
 		zb_put_string(f, attr, text);

@@ -9,7 +9,7 @@
 #include "zb/codec.h"
 #include "zb/table.h"
 
-enum { SAMPLE_MAX = 4096 };
+enum { SAMPLE_MAX = ZB_FRAME_MAX };
 
 /* Puts a good value: the least of its bounds, the greatest, or one in between (which = 0, 1, 2). Groups are
  * filled with all they must and may have. */

@@ -203,6 +203,27 @@ static void test_events_are_followed(void **state)
 	assert_non_null(strstr(output, "\"set_id\":2"));
 }
 
+static void test_audit(void **state)
+{
+	/* the second one's digest is another, the third one is unknown, and a fourth is listed nowhere */
+	struct fake_row rows[] = {{1, 0}, {2, 12345}, {4, 99}};
+
+	(void)state;
+	assert_int_equal(run("audit"), 0);
+	assert_non_null(strstr(output, "3 sets are listed; 0 differ"));
+	assert_int_equal(run("audit --json"), 0);
+	assert_non_null(strstr(output, "{\"sets\":3,\"differences\":[]}"));
+	gateway.audit = rows;
+	gateway.audit_count = 3;
+	assert_int_equal(run("audit"), 1);
+	assert_non_null(strstr(output, "set 1 is listed otherwise than it is digested"));
+	assert_non_null(strstr(output, "set 2 is listed otherwise than it is digested"));
+	assert_non_null(strstr(output, "set 3 is listed and has no digest"));
+	assert_non_null(strstr(output, "set 4 has a digest and is not listed"));
+	assert_non_null(strstr(output, "3 sets are listed; 4 differ"));
+	gateway.audit = NULL;
+}
+
 static void test_no_gateway(void **state)
 {
 	(void)state;
@@ -225,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_keys_come_from_a_file_and_are_never_shown),
 		cmocka_unit_test(test_bad_key_files),
 		cmocka_unit_test(test_events_are_followed),
+		cmocka_unit_test(test_audit),
 		cmocka_unit_test(test_no_gateway),
 	};
 	return cmocka_run_group_tests(tests, start, stop);

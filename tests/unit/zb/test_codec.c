@@ -59,7 +59,7 @@ static void test_every_message_goes_there_and_back(void **state)
 				assert_int_equal(zb_has(&m.attrs, (enum zb_attribute)attr),
 						 zb_scope_use(&scope, attr) != ZB_USE_NONE);
 		}
-	assert_int_equal(count, 3 * (11 * 2 + 11)); /* requests with answers, and events */
+	assert_int_equal(count, 3 * (12 * 2 + 11)); /* requests with answers, and events */
 }
 
 static void test_every_cut_is_malformed_or_missing(void **state)

@@ -15,6 +15,8 @@
 
 #include "bgf_drop.h"
 #include "bgf_sa.h"
+#include "zb.h"
+#include "zb/siphash.h"
 #include "zb/table.h"
 
 static char *document;
@@ -219,6 +221,46 @@ static void test_examples_are_frames(void **state)
 	assert_true(seen[ZB_MSG_HELLO] == 2 && seen[ZB_MSG_INSTALL] == 3);
 }
 
+/* Octets and their digest; and the first is that of the INSTALL answer's SET, whose digest libzb makes. */
+static void test_digests(void **state)
+{
+	static const uint8_t key[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+	const struct zb_set first = {.set_id = 1,
+				     .reference = 7,
+				     .subscriber = "user@ims.example",
+				     .selectors = {.ue = {.octet = {10, 45, 0, 2}, .family = 4},
+						   .served = {.octet = {10, 50, 0, 1}, .family = 4},
+						   .port_uc = 5062,
+						   .port_us = 5064,
+						   .port_pc = 6060,
+						   .port_ps = 6062,
+						   .spi_uc = 1001,
+						   .spi_us = 1002,
+						   .spi_pc = 0x800001,
+						   .spi_ps = 0x800000},
+				     .alg = 1,
+				     .state = 1,
+				     .flags = 1};
+	const char *at = document;
+	unsigned count = 0;
+
+	(void)state;
+	while ((at = strstr(at, "\n```digest\n")) != NULL) {
+		uint8_t octets[2048];
+		at += strlen("\n```digest\n");
+		const char *end = strstr(at, "```"), *last = end - 1;
+		while (last[-1] != '\n')
+			last--;
+		size_t length = octets_of(at, last, octets);
+		uint64_t digest = strtoull(last, NULL, 16);
+		assert_true(siphash(key, octets, length) == digest);
+		if (count++ == 0)
+			assert_true(zb_set_digest(&first) == digest);
+		at = end;
+	}
+	assert_int_equal(count, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_numbers_of_the_vocabulary),
 		cmocka_unit_test(test_drop_reasons),
 		cmocka_unit_test(test_examples_are_frames),
+		cmocka_unit_test(test_digests),
 	};
 	return cmocka_run_group_tests(tests, read_document, forget_document);
 }
