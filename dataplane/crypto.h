@@ -25,7 +25,7 @@ struct crypto_job {
 	uint32_t length; /* 1 to 65535 */
 };
 
-/* Makes a worker's crypto: measures which of the library's implementations is the fastest on this processor
+/* Makes a worker's crypto: measures which of the library's implementations does best on this processor
  * (a few milliseconds), so call it on the worker's own kind of core. 0, -ENOMEM, -ENOTSUP (the processor
  * lacks what the library needs at least). Main lcore. */
 int crypto_new(int socket, struct crypto **ret);

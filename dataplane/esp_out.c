@@ -48,27 +48,27 @@ static __rte_noinline uint32_t find(const struct worker *w, const uint8_t *ip, c
 }
 
 /* Rule 16 holds for both directions. */
-static inline bool temporary_allows(const struct sa_shared *shared, const uint8_t *l4, const struct pkt *p)
+static inline bool temporary_allows(const struct sa_shared *shared, const uint8_t *l4, struct ip_body body)
 {
 	const uint8_t *data;
 
 	if (likely((__atomic_load_n(&shared->flags, __ATOMIC_ACQUIRE) & SA_TEMPORARY) == 0))
 		return true;
-	const uint32_t length = l4_data(l4, p->payload, p->proto, &data);
+	const uint32_t length = l4_data(l4, body.payload, body.proto, &data);
 	return sip_first(data, length) != SIP_REQUEST;
 }
 
 /* `length`: of the ESP packet that it will be. */
 static __rte_always_inline enum bgf_drop check(const struct sa_hot *hot, const struct sa_out *sa,
-					       const struct rte_mbuf *m, const struct pkt *p,
-					       const uint8_t *l4, uint32_t length, uint32_t room)
+					       const struct rte_mbuf *m, const uint8_t *l4,
+					       struct ip_body body, uint32_t length, uint32_t room)
 {
-	if (unlikely(!temporary_allows(&hot->shared, l4, p)))
+	if (unlikely(!temporary_allows(&hot->shared, l4, body)))
 		return BGF_DROP_TEMPORARY;
 	if (unlikely(length > room))
 		return BGF_DROP_TOO_BIG;
 	if (unlikely(rte_pktmbuf_headroom(m) < ESP_HEADER ||
-		     rte_pktmbuf_tailroom(m) < length - ESP_HEADER - p->payload))
+		     rte_pktmbuf_tailroom(m) < length - ESP_HEADER - body.payload))
 		return BGF_DROP_HEADROOM;
 	/* Nothing after the last number (RFC 4303 3.3.3). */
 	return unlikely(sa->last == UINT32_MAX) ? BGF_DROP_SEQ_EXHAUSTED : DROP_NONE;
@@ -95,16 +95,15 @@ static inline uint32_t take_sequence(struct sa_out *sa)
 
 /* Puts ESP on in place, all but the ICV: the IP header moves down, away from the payload. */
 static __rte_always_inline void wrap(struct outbound *b, struct rte_mbuf *m, struct pkt *p,
-				     struct sa_hot *hot, struct sa_out *sa, uint32_t length, bool ipv6)
+				     struct sa_hot *hot, struct sa_out *sa, struct ip_body body,
+				     uint32_t length, bool ipv6)
 {
 	const uint32_t l3_len = ipv6 ? IPV6_HEADER : IPV4_HEADER;
 	uint8_t *ip = batch_ip(m) - ESP_HEADER, *esp = ip + l3_len;
 
-	esp_write_trailer(esp + ESP_HEADER + p->payload, p->payload, p->proto);
-	ip_rewrite(ip, ip + ESP_HEADER, ipv6, (struct ip_body){p->payload, p->proto},
-		   (struct ip_body){length, IP_ESP});
-	p->seq = take_sequence(sa);
-	esp_write_header(esp, sa->spi, p->seq);
+	esp_write_trailer(esp + ESP_HEADER + body.payload, body.payload, body.proto);
+	ip_rewrite(ip, ip + ESP_HEADER, ipv6, body, (struct ip_body){length, IP_ESP});
+	esp_write_header(esp, sa->spi, take_sequence(sa));
 	sa->packets++;
 	sa->octets += l3_len + length;
 	const uint16_t n = b->n++;
@@ -144,10 +143,11 @@ static __rte_always_inline void secure(struct worker *w, struct outbound *b, str
 		handoff_owner(w, m, hot->shared.owner);
 		return;
 	}
-	const uint32_t length = esp_length(p->payload);
-	const enum bgf_drop reason = check(hot, sa, m, p, l4, length, b->mtu - l3_len);
+	const struct ip_body body = {p->payload, p->proto}; /* read once: what is written may lie anywhere */
+	const uint32_t length = esp_length(body.payload);
+	const enum bgf_drop reason = check(hot, sa, m, l4, body, length, b->mtu - l3_len);
 	if (likely(reason == DROP_NONE))
-		wrap(b, m, p, hot, sa, length, ipv6);
+		wrap(b, m, p, hot, sa, body, length, ipv6);
 	else
 		refuse(w, m, reason);
 }

@@ -24,7 +24,7 @@ struct pkt {
 	uint8_t exception; /* enum exception_kind */
 	uint8_t out_side;  /* enum port_side it leaves on; for EXCEPTION_NEIGHBOUR */
 	uint16_t mtu;	   /* EXCEPTION_TOO_BIG: the largest IP packet that would have fitted */
-	uint32_t seq;	   /* ESP sequence number, host order; esp_out: the tuple's tag before */
+	uint32_t seq;	   /* esp_in: ESP's sequence number, host order; esp_out: the tuple's tag */
 	uint8_t secured;   /* 1: came out of an SA, or went into one */
 };
 
