@@ -312,8 +312,6 @@ static int take_record(struct dplink *l, const struct dpl_header *h)
 	    l->waiting[slot].generation != h->txn >> SLOT_BITS || !is_whole(h))
 		return -EPROTO;
 	struct waiting w = take(l, slot);
-	if (l->outstanding > 0)
-		arm(l->silence, SILENCE_MS); /* it lives */
 	w.done(w.arg, h->status, h);
 	return 0;
 }
@@ -330,6 +328,8 @@ static int take_packet(struct dplink *l, size_t length)
 			return -EPROTO;
 		at += h->length;
 	}
+	if (l->fd == fd && l->outstanding > 0)
+		arm(l->silence, SILENCE_MS); /* it lives */
 	return 0;
 }
 

@@ -31,6 +31,11 @@ int hash_init(struct hash *h); /* 0 or -ENOMEM */
 void hash_free(struct hash *h);
 /* Enters an object; where memory for a larger table is short the old one serves on, only slower. */
 void hash_insert(struct hash *h, struct hash_node *node, uint64_t hash, void *owner);
+/* Fetches what hash_first will look at, if that is a while later. */
+static inline void hash_prefetch(const struct hash *h, uint64_t hash)
+{
+	__builtin_prefetch(&h->bucket[hash & h->mask]);
+}
 /* A node that is not entered is left alone. */
 void hash_remove(struct hash *h, struct hash_node *node);
 /* The nodes with this hash, the one entered last first; the caller compares the whole key. */

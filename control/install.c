@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+#include "control/digest.h"
 
 enum { SIP_PORT = 5060 };
 
@@ -208,10 +209,10 @@ int install_digest(const struct install *in, uint8_t ret_digest[static 32])
 {
 	uint8_t packed[sizeof(*in)]; /* the parts are members of it, so they fit */
 	size_t length = pack(in, packed);
-	unsigned char *done = SHA256(packed, length, ret_digest);
+	int error = digest_sha256(packed, length, ret_digest);
 
 	OPENSSL_cleanse(packed, sizeof(packed));
-	return done != NULL ? 0 : -EIO;
+	return error;
 }
 
 void install_refine_fault(struct refusal *r)

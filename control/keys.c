@@ -3,8 +3,9 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include <string.h>
+
+#include "control/digest.h"
 
 enum { HMAC_SHA_1_KEY_LEN = 20 };
 
@@ -21,9 +22,9 @@ int keys_expand(unsigned alg, const uint8_t ik[static BGF_IK_LEN], struct keys *
 
 int keys_fingerprint(const struct keys *keys, uint8_t ret_fingerprint[static 8])
 {
-	uint8_t digest[SHA256_DIGEST_LENGTH];
+	uint8_t digest[DIGEST_LEN];
 
-	if (SHA256(keys->auth, keys->auth_length, digest) == NULL)
+	if (digest_sha256(keys->auth, keys->auth_length, digest) != 0)
 		return -EIO;
 	memcpy(ret_fingerprint, digest, 8);
 	OPENSSL_cleanse(digest, sizeof(digest));

@@ -27,10 +27,9 @@ void log_line(enum log_level level, const char *format, ...)
 	va_end(ap);
 }
 
-void log_gated(struct log_gate *gate, enum log_level level, const char *format, ...)
+bool log_passes(struct log_gate *gate, enum log_level level)
 {
 	struct timespec now;
-	va_list ap;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	if (gate->second != (uint64_t)now.tv_sec) {
@@ -40,9 +39,18 @@ void log_gated(struct log_gate *gate, enum log_level level, const char *format, 
 	}
 	if (gate->passed >= gate->rate) {
 		gate->held++;
-		return;
+		return false;
 	}
 	gate->passed++;
+	return true;
+}
+
+void log_gated(struct log_gate *gate, enum log_level level, const char *format, ...)
+{
+	va_list ap;
+
+	if (!log_passes(gate, level))
+		return;
 	va_start(ap, format);
 	log_v(level, format, ap);
 	va_end(ap);

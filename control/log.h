@@ -6,6 +6,7 @@
 #ifndef CONTROL_LOG_H
 #define CONTROL_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO };
@@ -18,6 +19,8 @@ struct log_gate {
 	uint32_t passed, held;
 	uint64_t second;
 };
+/* Whether the gate lets a line through now; it counts. */
+bool log_passes(struct log_gate *gate, enum log_level level);
 void log_gated(struct log_gate *gate, enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -277,6 +277,8 @@ static void run_install(struct op *op)
 		op_answer_status(op, -ENOTCONN);
 		return;
 	}
+	sa_table_prefetch(&c->table, op->peer, in->reference, in->subscriber, in->registration_id,
+			  &in->selectors);
 	if (install_digest(in, digest) != 0) {
 		op_answer_status(op, -EIO);
 		return;

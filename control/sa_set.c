@@ -205,6 +205,19 @@ void sa_table_leave(struct sa_table *t, struct sa_set *set)
 	t->count--;
 }
 
+void sa_table_prefetch(const struct sa_table *t, const struct peer *peer, uint64_t reference,
+		       const char *subscriber, const char *registration_id, const struct bgf_set_selectors *s)
+{
+	hash_prefetch(&t->reference, hash_reference(peer, reference));
+	hash_prefetch(&t->registration, hash_registration(peer, subscriber, registration_id));
+	hash_prefetch(&t->subscriber, hash_subscriber(subscriber));
+	hash_prefetch(&t->ue, hash_ue(&s->ue));
+	hash_prefetch(&t->uc, hash_pair(s, s->port_uc, s->port_ps));
+	hash_prefetch(&t->us, hash_pair(s, s->port_us, s->port_pc));
+	hash_prefetch(&t->spi, hash_spi(&s->ue, s->spi_uc));
+	hash_prefetch(&t->spi, hash_spi(&s->ue, s->spi_us));
+}
+
 /* --- look-ups --- */
 
 static struct hash_node *step(const struct hash *h, uint64_t hash, struct hash_node *at)

@@ -67,6 +67,12 @@ int sa_table_enter(struct sa_table *t, struct sa_set *set);
 void sa_table_identify(struct sa_table *t, struct sa_set *set, uint64_t id);
 void sa_table_leave(struct sa_table *t, struct sa_set *set);
 
+/* Fetches the places where a set of these would be looked for and entered: with a million sets they are in no
+ * cache, and while they come something else can be done. */
+void sa_table_prefetch(const struct sa_table *t, const struct peer *peer, uint64_t reference,
+		       const char *subscriber, const char *registration_id,
+		       const struct bgf_set_selectors *s);
+
 struct sa_set *sa_table_by_id(const struct sa_table *t, uint64_t id);
 struct sa_set *sa_table_by_reference(const struct sa_table *t, const struct peer *peer, uint64_t reference);
 

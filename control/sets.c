@@ -43,18 +43,20 @@ void sets_log(const char *what, const struct sa_set *set)
 {
 	static struct log_gate gate = {.rate = 100};
 	const struct bgf_set_selectors *s = &set->selectors;
-	uint64_t now = timers_now();
 	char ue[BGF_ADDR_STRLEN];
 
-	log_gated(&gate, LOG_LEVEL_INFO,
-		  "set %llu %s: peer %s subscriber %s%s%s ue %s ports uc %u us %u pc %u ps %u spis uc %u us "
-		  "%u pc %u ps "
-		  "%u, %llu s left",
-		  (unsigned long long)set->id, what, set->name.peer, set->name.subscriber,
-		  set->name.registration_id[0] != '\0' ? " registration " : "", set->name.registration_id,
-		  bgf_addr_text(&s->ue, ue), s->port_uc, s->port_us, s->port_pc, s->port_ps, s->spi_uc,
-		  s->spi_us, s->spi_pc, s->spi_ps,
-		  (unsigned long long)(set->expires > now ? (set->expires - now) / SECOND : 0));
+	if (!log_passes(&gate, LOG_LEVEL_INFO)) /* before anything is made into text */
+		return;
+	uint64_t now = timers_now();
+	log_line(LOG_LEVEL_INFO,
+		 "set %llu %s: peer %s subscriber %s%s%s ue %s ports uc %u us %u pc %u ps %u spis uc %u us "
+		 "%u pc %u ps "
+		 "%u, %llu s left",
+		 (unsigned long long)set->id, what, set->name.peer, set->name.subscriber,
+		 set->name.registration_id[0] != '\0' ? " registration " : "", set->name.registration_id,
+		 bgf_addr_text(&s->ue, ue), s->port_uc, s->port_us, s->port_pc, s->port_ps, s->spi_uc,
+		 s->spi_us, s->spi_pc, s->spi_ps,
+		 (unsigned long long)(set->expires > now ? (set->expires - now) / SECOND : 0));
 }
 
 /* --- timers --- */

@@ -287,8 +287,9 @@ int zb_process(struct zb *zb, zb_on_event on_event, void *arg);
  * answer->status is 0 or as calls return it. -ENOTCONN: the connection was lost under it, or could not be
  * made; -ETIMEDOUT: no answer within the wait. In both cases it may have been carried out: the same request
  * with the same reference has no second effect, and its answer says what came of the first. A request that is
- * started while there is no connection waits for one, as long as the wait. -EREMOTEIO with ZB_CAUSE_OVERLOAD
- * (an INSTALL alone, of a new registration): not before error.retry_after_ms again. */
+ * started while there is no connection waits for one, as long as the wait. -EREMOTEIO with
+ * error.retry_after_ms (the cause OVERLOAD, to an INSTALL of a new registration alone; zb_install has it
+ * too): not before that again. */
 enum { ZB_ANSWER_SETS = 16 };
 struct zb_answer {
 	int status;

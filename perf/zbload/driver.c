@@ -27,6 +27,7 @@ struct task {
 	unsigned step;	 /* the plan's bit that is under way */
 	double due, not_before;
 	uint64_t old_set, reference;
+	bool is_repeated; /* it was refused for overload, or lost: how long it takes is another matter */
 	struct zb_install install; /* as sent: a repetition must be the same */
 	char name[CROWD_NAME];
 	struct task *next; /* of the free ones, or of those to repeat */
@@ -165,7 +166,8 @@ static void learn(struct task *t, const struct zb_answer *a)
 	struct subscriber *s = &d->crowd->one[t->number];
 
 	if (t->step == PLAN_INSTALL) {
-		histogram_add(&d->outcome->install, as_ns(driver_now() - t->due));
+		if (!t->is_repeated)
+			histogram_add(&d->outcome->install, as_ns(driver_now() - t->due));
 		t->old_set = s->set_id;
 		s->set_id = a->sets[0].set_id;
 	} else if (t->step == PLAN_RELEASE) {
@@ -175,6 +177,7 @@ static void learn(struct task *t, const struct zb_answer *a)
 		d->ends[t->number] = driver_now() + (double)a->sets[0].remaining_ms / 1e3;
 }
 
+/* They come again in this order: one may wait a little longer than it was told. */
 static void repeat_later(struct task *t, double wait)
 {
 	struct driver *d = t->driver;
@@ -196,7 +199,11 @@ static void on_answer(const struct zb_answer *a, void *arg)
 		return;
 	}
 	o->why = a->error;
-	if (a->status == -ENOTCONN || a->status == -ETIMEDOUT) {
+	t->is_repeated = true;
+	if (a->status == -EREMOTEIO && a->error.retry_after_ms > 0) {
+		o->overload++;
+		repeat_later(t, a->error.retry_after_ms / 1e3);
+	} else if (a->status == -ENOTCONN || a->status == -ETIMEDOUT) {
 		o->repeated++;
 		repeat_later(t, 0.01);
 	} else {
