@@ -2,8 +2,7 @@
 #include "enlist.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,14 +15,25 @@ enum {
 	RELEASE_WAIT_MS = 600000,
 	STEP_MS = 20,
 	REPORT_MS = 1000,
+	UNDER_WAY = 256, /* phones at once: enough to keep the gateway busy, far from its overload */
 };
 
-/* What the threads of enlist_all share. */
+struct work;
+
+/* A phone whose set is being installed and confirmed. */
+struct applicant {
+	struct work *work;
+	struct zb *zb;
+	uint32_t number;
+	struct applicant *next; /* free ones */
+};
+
 struct work {
 	struct enlist *e;
-	_Atomic uint32_t next, done, running;
-	_Atomic bool failed;
-	pthread_mutex_t lock; /* of error and status */
+	struct zb *zb[ENLIST_CONNECTIONS_MAX];
+	unsigned connections;
+	struct applicant applicant[UNDER_WAY], *free;
+	uint32_t next, done, under_way;
 	int status;
 	char *error;
 	unsigned size;
@@ -60,12 +70,10 @@ static void explain(char *text, unsigned size, const char *what, uint32_t number
 
 static void fail(struct work *w, const char *what, uint32_t number, int rc, const struct zb_error *error)
 {
-	pthread_mutex_lock(&w->lock);
-	if (!atomic_exchange(&w->failed, true)) {
-		w->status = rc;
-		explain(w->error, w->size, what, number, rc, error);
-	}
-	pthread_mutex_unlock(&w->lock);
+	if (w->status != 0)
+		return;
+	w->status = rc;
+	explain(w->error, w->size, what, number, rc, error);
 }
 
 struct bgf_set_selectors enlist_selectors(const struct fleet_plan *p, uint32_t number)
@@ -87,9 +95,51 @@ struct bgf_set_selectors enlist_selectors(const struct fleet_plan *p, uint32_t n
 	return s;
 }
 
-static bool enlist_one(struct work *w, struct zb *zb, uint32_t number)
+static void leave(struct applicant *a)
+{
+	struct work *w = a->work;
+
+	w->under_way--;
+	a->next = w->free;
+	w->free = a;
+}
+
+static void confirmed(const struct zb_answer *answer, void *arg)
+{
+	struct applicant *a = arg;
+
+	if (answer->status != 0)
+		fail(a->work, "CONFIRM", a->number, answer->status, &answer->error);
+	else
+		a->work->done++;
+	leave(a);
+}
+
+static void installed(const struct zb_answer *answer, void *arg)
+{
+	struct applicant *a = arg;
+	struct enlist *e = a->work->e;
+	struct phone *phone = &e->fleet->phone[a->number];
+	struct zb_error error = answer->error;
+	int rc = answer->status;
+
+	if (rc == 0) {
+		phone->spi[0] = answer->sets[0].selectors.spi_ps;
+		phone->spi[1] = answer->sets[0].selectors.spi_pc;
+		phone->set_id = answer->sets[0].set_id;
+		rc = zb_start_confirm(a->zb, phone->set_id, e->fleet->plan.count + a->number + 1ull,
+				      e->expires_s, confirmed, a, &error);
+	}
+	if (rc == 0)
+		return;
+	fail(a->work, "INSTALL", a->number, rc, &error);
+	leave(a);
+}
+
+static void enlist_one(struct work *w, uint32_t number)
 {
 	struct fleet *f = w->e->fleet;
+	struct applicant *a = w->free;
 	char subscriber[48];
 	struct zb_install install = {.reference = number + 1ull,
 				     .subscriber = subscriber,
@@ -97,45 +147,19 @@ static bool enlist_one(struct work *w, struct zb *zb, uint32_t number)
 				     .selectors = enlist_selectors(&f->plan, number),
 				     .alg = BGF_ALG_HMAC_SHA_1_96};
 	struct zb_error error = {0};
-	struct zb_set set;
 
+	w->free = a->next;
+	w->under_way++;
+	a->number = number;
+	a->zb = w->zb[number % w->connections];
 	snprintf(subscriber, sizeof(subscriber), "phone-%u@pktgen.example", number);
 	fleet_key(f, number, install.ik);
-	int rc = zb_install(zb, &install, &set, &error);
+	int rc = zb_start_install(a->zb, &install, installed, a, &error);
 	explicit_bzero(install.ik, sizeof(install.ik));
 	if (rc != 0) {
 		fail(w, "INSTALL", number, rc, &error);
-		return false;
+		leave(a);
 	}
-	f->phone[number].spi[0] = set.selectors.spi_ps;
-	f->phone[number].spi[1] = set.selectors.spi_pc;
-	f->phone[number].set_id = set.set_id;
-	rc = zb_confirm(zb, set.set_id, f->plan.count + number + 1ull, w->e->expires_s, &set, &error);
-	if (rc != 0)
-		fail(w, "CONFIRM", number, rc, &error);
-	return rc == 0;
-}
-
-static void *run(void *arg)
-{
-	struct work *w = arg;
-	struct zb_error error = {0};
-	struct zb *zb;
-	int rc = enlist_open(w->e, &zb, &error);
-
-	if (rc != 0) {
-		fail(w, "a connection for INSTALL", 0, rc, &error);
-	} else {
-		while (!atomic_load(&w->failed) && !stop_asked()) {
-			const uint32_t number = atomic_fetch_add(&w->next, 1);
-			if (number >= w->e->fleet->plan.count || !enlist_one(w, zb, number))
-				break;
-			atomic_fetch_add(&w->done, 1);
-		}
-		zb_close(zb);
-	}
-	atomic_fetch_sub(&w->running, 1);
-	return NULL;
 }
 
 static double seconds(void)
@@ -146,55 +170,74 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* A line a second until the last thread is through. */
-static void report(struct work *w)
+/* A turn: as many begin as may be under way, and what was answered goes on. */
+static void turn(struct work *w)
 {
-	const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
-	const double begin = seconds();
-	double next = begin + REPORT_MS / 1000.0;
+	struct pollfd p[ENLIST_CONNECTIONS_MAX];
 
-	while (atomic_load(&w->running) > 0) {
-		nanosleep(&step, NULL);
-		w->e->meanwhile(w->e->arg);
-		if (seconds() < next)
+	while (w->status == 0 && !stop_asked() && w->free != NULL && w->next < w->e->fleet->plan.count)
+		enlist_one(w, w->next++);
+	for (unsigned i = 0; i < w->connections; i++) {
+		zb_process(w->zb[i], NULL, NULL);
+		p[i] = (struct pollfd){.fd = zb_fd(w->zb[i]), .events = (short)zb_poll_events(w->zb[i])};
+	}
+	poll(p, w->connections, 1);
+}
+
+static bool is_through(const struct work *w)
+{
+	return w->under_way == 0 && (w->status != 0 || stop_asked() || w->next == w->e->fleet->plan.count);
+}
+
+/* A line a second, and the gateway's kernel gets its answers, until all are through. */
+static void enlist_each(struct work *w)
+{
+	const double begin = seconds();
+	double report = begin + REPORT_MS / 1000.0, step = begin;
+
+	while (!is_through(w)) {
+		turn(w);
+		if (seconds() >= step) {
+			step = seconds() + STEP_MS / 1000.0;
+			w->e->meanwhile(w->e->arg);
+		}
+		if (seconds() < report)
 			continue;
-		next += REPORT_MS / 1000.0;
-		printf("installing: %u of %u phones, %.0f a second\n", atomic_load(&w->done),
-		       w->e->fleet->plan.count, atomic_load(&w->done) / (seconds() - begin));
+		report += REPORT_MS / 1000.0;
+		printf("installing: %u of %u phones, %.0f a second\n", w->done, w->e->fleet->plan.count,
+		       w->done / (seconds() - begin));
 		fflush(stdout);
 	}
-	printf("installed and confirmed %u phones in %.1f s: %.0f a second\n", atomic_load(&w->done),
-	       seconds() - begin, atomic_load(&w->done) / (seconds() - begin));
+	printf("installed and confirmed %u phones in %.1f s: %.0f a second\n", w->done, seconds() - begin,
+	       w->done / (seconds() - begin));
 	fflush(stdout);
 }
 
 int enlist_all(struct enlist *e, char *error, unsigned size)
 {
-	struct work w = {.e = e, .lock = PTHREAD_MUTEX_INITIALIZER, .error = error, .size = size};
-	pthread_t thread[ENLIST_CONNECTIONS_MAX];
-	pthread_attr_t attributes;
-	unsigned started = 0;
+	static struct work work; /* large */
+	struct work *w = &work;
+	struct zb_error why = {0};
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setaffinity_np(&attributes, sizeof(e->cores), &e->cores);
-	atomic_store(&w.running, e->connections);
-	for (; started < e->connections; started++)
-		if (pthread_create(&thread[started], &attributes, run, &w) != 0)
-			break;
-	atomic_fetch_sub(&w.running, e->connections - started);
-	pthread_attr_destroy(&attributes);
-	if (started == 0) {
-		snprintf(error, size, "no thread for a connection can be started");
-		return -EAGAIN;
+	*w = (struct work){.e = e, .error = error, .size = size};
+	for (unsigned i = 0; i < UNDER_WAY; i++) {
+		w->applicant[i] = (struct applicant){.work = w, .next = w->free};
+		w->free = &w->applicant[i];
 	}
-	report(&w);
-	while (started > 0)
-		pthread_join(thread[--started], NULL);
-	if (w.status == 0 && atomic_load(&w.done) < e->fleet->plan.count) {
+	for (; w->connections < e->connections && w->status == 0; w->connections += w->status == 0) {
+		int rc = enlist_open(e, &w->zb[w->connections], &why);
+		if (rc != 0)
+			fail(w, "a connection for INSTALL", 0, rc, &why);
+	}
+	if (w->status == 0)
+		enlist_each(w);
+	for (unsigned i = 0; i < w->connections; i++)
+		zb_close(w->zb[i]);
+	if (w->status == 0 && w->done < e->fleet->plan.count) {
 		snprintf(error, size, "interrupted");
 		return -EINTR;
 	}
-	return w.status;
+	return w->status;
 }
 
 int64_t enlist_release(const struct enlist *e, char *error, unsigned size)

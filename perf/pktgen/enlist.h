@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The phones' sets over Zb: installed and confirmed by several connections side by side, and released at the
- * end. What a former generator of the same name left behind goes at the first HELLO.
+ * The phones' sets over Zb: installed and confirmed, many under way at once, and released at the end. What a
+ * former generator of the same name left behind goes at the first HELLO.
  */
 #ifndef PKTGEN_ENLIST_H
 #define PKTGEN_ENLIST_H
@@ -19,7 +19,7 @@ struct enlist {
 	uint64_t instance_id;
 	unsigned connections;
 	uint32_t expires_s;
-	cpu_set_t cores; /* where the connections' threads may run */
+	cpu_set_t cores; /* where the thread of sets that come and go may run */
 	struct fleet *fleet;
 	uint64_t reference;	      /* the last one used besides those of the phones */
 	void (*meanwhile)(void *arg); /* called now and then while they install */

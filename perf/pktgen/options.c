@@ -356,7 +356,7 @@ static void defaults(struct options *o)
 		.plan = {.count = 1000, .port_ps = 6062, .port_pc = 6060},
 		.zb = ZB_DEFAULT_PATH,
 		.peer = "pktgen",
-		.connections = 32,
+		.connections = 1,
 		.load = {.way = {true, true}, .icv_every = 1},
 		.ring = OPTIONS_RING,
 		.repeats = 10,

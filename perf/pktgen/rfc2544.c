@@ -35,7 +35,7 @@ struct result {
 	enum trial_limit limit;		/* of the closed loop */
 	struct latency latency[POINTS];
 	struct latency churned; /* at 80 %, while sets come and go */
-	double churn;		/* sets a second, installed and released */
+	struct churn_result churn;
 	struct curve_point curve[CURVE_MAX];
 	unsigned curve_count;
 	uint32_t burst[WAYS]; /* median; 0: not measured */
@@ -186,8 +186,10 @@ static int churned(struct series *s)
 	if (rc != 0)
 		return rc;
 	rc = latency_at(s, 80, false, ", sets come and go", &s->result->churned);
-	s->result->churn = churn_stop(churn, s->error, s->size);
-	return rc != 0 ? rc : s->result->churn < 0 ? (int)s->result->churn : 0;
+	int stopped = churn_stop(churn, &s->result->churn, s->error, s->size);
+	printf("  %.0f sets a second came and went; INSTALL median %.2f ms, 99 %% %.2f ms\n",
+	       s->result->churn.rate, s->result->churn.p50_ms, s->result->churn.p99_ms);
+	return rc != 0 ? rc : stopped;
 }
 
 /* 26.3: from above the limit down, until two rates in a row lose and refuse nothing. */
@@ -335,7 +337,10 @@ static void write_result(struct json *j, const struct result *r)
 	json_begin(j, "latency_while_sets_come_and_go", '[');
 	write_latency(j, &r->churned, 80);
 	json_end(j, ']');
-	json_number(j, "sets_per_second_at_80_percent", r->churn);
+	json_number(j, "sets_per_second_at_80_percent", r->churn.rate);
+	json_number(j, "install_p50_ms_at_80_percent", r->churn.p50_ms);
+	json_number(j, "install_p99_ms_at_80_percent", r->churn.p99_ms);
+	json_count(j, "sets_refused_for_overload_at_80_percent", r->churn.refused);
 	write_curve(j, r);
 	json_count(j, "back_to_back_up_packets", r->burst[WAY_UP]);
 	json_count(j, "back_to_back_down_packets", r->burst[WAY_DOWN]);
@@ -354,6 +359,8 @@ static void write_json(struct json *j, const struct result *r, unsigned count)
 			main = &r[i];
 	json_number(j, "residence_p99_us_at_10_percent", main->latency[0].p99);
 	json_bool(j, "residence_disturbed", main->latency[0].disturbed);
+	json_number(j, "zb_sets_per_s_at_80_percent_load", main->churn.rate);
+	json_number(j, "zb_install_p99_ms_at_80_percent_load", main->churn.p99_ms);
 	json_count(j, "gateway_loss_at_80_percent", main->latency[2].lost + main->churned.lost);
 	json_begin(j, "sizes", '[');
 	for (unsigned i = 0; i < count; i++)
