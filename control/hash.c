@@ -8,7 +8,10 @@
 
 #include "zb/siphash.h"
 
-enum { HASH_BUCKETS_MIN = 256 };
+enum {
+	HASH_BUCKETS_MIN = 256,
+	MOVE_WITH_EACH = 4, /* buckets: growth ends long before the next one begins */
+};
 
 static uint8_t secret[16];
 
@@ -34,7 +37,40 @@ int hash_init(struct hash *h)
 void hash_free(struct hash *h)
 {
 	free(h->bucket);
+	free(h->old);
 	*h = (struct hash){0};
+}
+
+/* Where the objects of a hash are: while the table grows, in the former place until that has moved. */
+static struct hash_node **place_of(const struct hash *h, uint64_t hash)
+{
+	if (h->old != NULL && (hash & h->old_mask) >= h->moved)
+		return &h->old[hash & h->old_mask];
+	return &h->bucket[hash & h->mask];
+}
+
+/* Moves a few of the former buckets. */
+static void move_some(struct hash *h, size_t count)
+{
+	for (; count > 0 && h->moved <= h->old_mask; count--, h->moved++) {
+		struct hash_node *node = h->old[h->moved];
+		while (node != NULL) {
+			struct hash_node *next = node->next;
+			node->next = h->bucket[node->hash & h->mask];
+			h->bucket[node->hash & h->mask] = node;
+			node = next;
+		}
+	}
+	if (h->moved <= h->old_mask)
+		return;
+	free(h->old);
+	h->old = NULL;
+}
+
+void hash_settle(struct hash *h)
+{
+	if (h->old != NULL)
+		move_some(h, SIZE_MAX);
 }
 
 static void grow(struct hash *h)
@@ -44,16 +80,10 @@ static void grow(struct hash *h)
 
 	if (bucket == NULL)
 		return;
-	for (size_t i = 0; i <= h->mask; i++) {
-		struct hash_node *node = h->bucket[i];
-		while (node != NULL) {
-			struct hash_node *next = node->next;
-			node->next = bucket[node->hash & mask];
-			bucket[node->hash & mask] = node;
-			node = next;
-		}
-	}
-	free(h->bucket);
+	hash_settle(h); /* it has ended long ago, unless memory was short */
+	h->old = h->bucket;
+	h->old_mask = h->mask;
+	h->moved = 0;
 	h->bucket = bucket;
 	h->mask = mask;
 }
@@ -62,8 +92,11 @@ void hash_insert(struct hash *h, struct hash_node *node, uint64_t hash, void *ow
 {
 	if (h->count > h->mask)
 		grow(h);
-	*node = (struct hash_node){.next = h->bucket[hash & h->mask], .hash = hash, .owner = owner};
-	h->bucket[hash & h->mask] = node;
+	if (h->old != NULL)
+		move_some(h, MOVE_WITH_EACH);
+	struct hash_node **place = place_of(h, hash);
+	*node = (struct hash_node){.next = *place, .hash = hash, .owner = owner};
+	*place = node;
 	h->count++;
 }
 
@@ -71,7 +104,7 @@ void hash_remove(struct hash *h, struct hash_node *node)
 {
 	if (node->owner == NULL)
 		return;
-	struct hash_node **at = &h->bucket[node->hash & h->mask];
+	struct hash_node **at = place_of(h, node->hash);
 	while (*at != node)
 		at = &(*at)->next;
 	*at = node->next;
@@ -81,7 +114,7 @@ void hash_remove(struct hash *h, struct hash_node *node)
 
 struct hash_node *hash_first(const struct hash *h, uint64_t hash)
 {
-	struct hash_node *node = h->bucket[hash & h->mask];
+	struct hash_node *node = *place_of(h, hash);
 
 	while (node != NULL && node->hash != hash)
 		node = node->next;

@@ -20,6 +20,10 @@ struct hash {
 	struct hash_node **bucket;
 	size_t mask;
 	size_t count;
+	/* While it grows: the former buckets, of which those below `moved` are empty. A few move with each
+	 * object that is entered, so that a table of a million never makes anybody wait. */
+	struct hash_node **old;
+	size_t old_mask, moved;
 };
 
 /* Draws the process's secret. Returns 0 or -errno. Once, before any hash_octets. */
@@ -31,10 +35,15 @@ int hash_init(struct hash *h); /* 0 or -ENOMEM */
 void hash_free(struct hash *h);
 /* Enters an object; where memory for a larger table is short the old one serves on, only slower. */
 void hash_insert(struct hash *h, struct hash_node *node, uint64_t hash, void *owner);
+/* Ends a growth that is under way: all objects are in `bucket` then. For who goes through all of them. */
+void hash_settle(struct hash *h);
 /* Fetches what hash_first will look at, if that is a while later. */
 static inline void hash_prefetch(const struct hash *h, uint64_t hash)
 {
-	__builtin_prefetch(&h->bucket[hash & h->mask]);
+	if (h->old != NULL && (hash & h->old_mask) >= h->moved)
+		__builtin_prefetch(&h->old[hash & h->old_mask]);
+	else
+		__builtin_prefetch(&h->bucket[hash & h->mask]);
 }
 /* A node that is not entered is left alone. */
 void hash_remove(struct hash *h, struct hash_node *node);

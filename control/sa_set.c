@@ -235,8 +235,9 @@ struct sa_set *sa_table_by_id(const struct sa_table *t, uint64_t id)
 	return NULL;
 }
 
-struct sa_set *sa_table_of_ids(const struct sa_table *t, size_t step, size_t rest, struct sa_set_walk *walk)
+struct sa_set *sa_table_of_ids(struct sa_table *t, size_t step, size_t rest, struct sa_set_walk *walk)
 {
+	hash_settle(&t->id);
 	const size_t places = t->id.mask + 1;
 	struct hash_node *node = walk->node;
 

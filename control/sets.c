@@ -418,6 +418,7 @@ struct sa_set *sets_find_ending(const struct control *c, uint64_t set_id)
 
 void sets_finish_ending(struct control *c, bool lost)
 {
+	hash_settle(&c->ending);
 	for (size_t i = 0; i <= c->ending.mask; i++) {
 		struct hash_node *next;
 		for (struct hash_node *n = c->ending.bucket[i]; n != NULL; n = next) {

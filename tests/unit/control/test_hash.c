@@ -39,10 +39,42 @@ static void equal_keys_are_all_found_while_the_index_grows_and_shrinks(void **st
 	hash_free(&h);
 }
 
+/* All that is there is found, and nothing else, at each step of a growth. */
+static void nothing_is_lost_while_it_grows(void **state)
+{
+	static struct hash_node nodes[NODES];
+	struct hash h;
+	unsigned growths = 0;
+
+	(void)state;
+	assert_int_equal(hash_init(&h), 0);
+	for (size_t i = 0; i < NODES; i++) {
+		size_t mask = h.mask;
+		hash_insert(&h, &nodes[i], i * 0x9e3779b97f4a7c15, &nodes[i]);
+		growths += h.mask != mask;
+		if (i % 5 == 4) /* out again, from the former place or the new one */
+			hash_remove(&h, &nodes[i - i % 3]);
+		for (size_t k = i < 40 ? 0 : i - 40; k <= i; k++)
+			assert_int_equal(count_of(&h, k * 0x9e3779b97f4a7c15), nodes[k].owner != NULL);
+	}
+	assert_true(growths >= 3);
+	for (size_t i = 0; i < NODES; i++)
+		assert_int_equal(count_of(&h, i * 0x9e3779b97f4a7c15), nodes[i].owner != NULL);
+	hash_settle(&h);
+	assert_null(h.old);
+	size_t count = 0;
+	for (size_t i = 0; i <= h.mask; i++)
+		for (struct hash_node *n = h.bucket[i]; n != NULL; n = n->next)
+			count++;
+	assert_int_equal(count, h.count);
+	hash_free(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal_keys_are_all_found_while_the_index_grows_and_shrinks),
+		cmocka_unit_test(nothing_is_lost_while_it_grows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
