@@ -14,6 +14,7 @@ from .gateway import program
 from .netns import PORTS_PC, LabError, end_process
 from .stage import DRAIN_S, LINK_S, Stage
 
+ATTACKS = 10        # of a kind: from 8 in a minute on the gateway tells of it
 EXPIRES_S = 1       # the second phone's registration: its set lives 30 s longer (rule 18)
 SUPERSEDE_S = 4     # of the old set after a re-authentication; a gateway in service gives it 128
 INTERVAL_S = 0.04   # between two numbered messages in one direction
@@ -36,9 +37,10 @@ class Events:
     def _follow(self):
         for line in self._process.stdout:
             event = json.loads(line)
-            whose = (f"set {event['set_id']} of {event['subscriber'].partition('@')[0]}, "
-                     if "set_id" in event else "")
-            self._say(f"  event   {event['event']}: {whose}{event['text']}")
+            whose = (f"set {event['set_id']} of {event['subscriber'].partition('@')[0]}: " if "set_id" in event
+                     else f"{event['ue']}: " if "ue" in event else "")
+            count = f" ({event['count']})" if "count" in event else ""
+            self._say(f"  event   {event['event']}  {whose}{event['text']}{count}")
             self.seen.append(event)
 
     def of(self, set_id=None):
@@ -144,7 +146,7 @@ class Lifecycle(Stage):
         self.events = Events(self.lab, self.gateway, self.say)
         answer = self.ues[1].register(expires=EXPIRES_S)
         self.second_since = time.monotonic()
-        self.check(f"the second gets 200 OK, for {EXPIRES_S} s; step 8 waits for the end of it",
+        self.check(f"the second gets 200 OK, for {EXPIRES_S} s; step 9 waits for the end of it",
                    answer["status"] == 200, answer)
         answer = self.ues[0].register(expires=3600)
         if not self.check("the first gets 200 OK, for an hour", answer["status"] == 200, answer):
@@ -208,7 +210,22 @@ class Lifecycle(Stage):
         self.check("the phone's set is as it was", identity(after) == identity(before), after)
 
     def step_4(self):
-        self.step("4. kill -9 of bgf-control")
+        self.step("4. Attacks, and what an operator hears of them")
+        found, attacker = self.set_of(0), self.access.victim(self.ues[0].state())
+        for what, attack, reason, event in (("replayed packets", attacker.replayed, "replay", "REPLAYS"),
+                                            ("packets with a flipped bit", attacker.bit_flipped, "icv", "ICV_FAILURES")):
+            self.drops_grow(f"{ATTACKS} {what}", lambda attack=attack: [attack() for _ in range(ATTACKS)],
+                            **{reason: ATTACKS})
+            self.within(f"make one event {event}", lambda event=event: self.events.of(found["set_id"]).count(event) == 1,
+                        LINK_S, lambda: self.events.seen)
+        self.drops_grow("a packet from the phone's address with an SPI of no SA", attacker.unknown_spi, unknown_spi=1)
+        self.within("makes one of UNKNOWN_SPI", lambda: self.events.of().count("UNKNOWN_SPI") == 1, LINK_S,
+                    lambda: self.events.seen)
+        self.check("the set lives on as it was", identity(self.set_of(0)) == identity(found))
+        self.both_ways()
+
+    def step_5(self):
+        self.step("5. kill -9 of bgf-control")
         before, came = self.known_sets(), len(self.scscf.requests)
         with self.traffic("control"):
             self.gateway.control.kill()
@@ -228,8 +245,8 @@ class Lifecycle(Stage):
             3600_000 < self.set_of(0)["remaining_ms"] <= 3630_000, 10, lambda: (now, before, self.known_sets()))
         self.both_ways()
 
-    def step_5(self):
-        self.step("5. kill -9 of bgf-dataplane")
+    def step_6(self):
+        self.step("6. kill -9 of bgf-dataplane")
         replays = self.phones[0].xfrm_errors().get("XfrmInStateSeqError", 0)
         with self.traffic("dataplane", REPEAT_S) as flow:
             before = self.known_sets()
@@ -245,8 +262,8 @@ class Lifecycle(Stage):
                    replays == self.phones[0].xfrm_errors().get("XfrmInStateSeqError", 0), self.phones[0].xfrm_errors())
         self.both_ways()
 
-    def step_6(self):
-        self.step("6. kill -9 of the P-CSCF")
+    def step_7(self):
+        self.step("7. kill -9 of the P-CSCF")
         before = self.known_sets()
         instance = self.pcscf_instance()
         self.kamailio.kill()
@@ -263,8 +280,8 @@ class Lifecycle(Stage):
         self.check('a re-REGISTER is integrity-protected="yes", and not challenged', answer["status"] == 200 and
                    len(requests) == 1 and 'integrity-protected="yes"' in requests[0].get("Authorization"), answer)
 
-    def step_7(self):
-        self.step("7. Deregistration")
+    def step_8(self):
+        self.step("8. Deregistration")
         found = self.set_of(0)
         attacker = self.access.victim(self.ues[0].state())
         answer = self.ues[0].deregister()
@@ -280,17 +297,17 @@ class Lifecycle(Stage):
                     self.kamailio.said(f"event removed: set {found['set_id']} "), LINK_S, lambda: self.events.seen)
         self.drops_grow("ESP after that", attacker.good_again, unknown_spi=1)
 
-    def step_8(self):
+    def step_9(self):
         left = EXPIRES_S + 30 - (time.monotonic() - self.second_since)
-        self.step(f"8. The second phone's registration expires, in {max(left, 0):.0f} s")
+        self.step(f"9. The second phone's registration expires, in {max(left, 0):.0f} s")
         set_id = self.second_set["set_id"]
         self.within("its set is gone", lambda: self.set_of(1) is None, max(left, 0) + 10, lambda: self.set_of(1))
         self.within("operators and the P-CSCF are told", lambda: "EXPIRED" in self.events.of(set_id) and
                     self.kamailio.said(f"event expired: set {set_id} "), LINK_S, lambda: self.events.seen)
         self.drops_grow("its SAs are gone: its ESP", self.access.victim(self.ues[1].state()).good_again, unknown_spi=1)
 
-    def step_9(self):
-        self.step("9. A reboot of the gateway: its store is lost")
+    def step_10(self):
+        self.step("10. A reboot of the gateway: its store is lost")
         answer = self.ues[0].register(expires=3600)
         self.check("the first phone registers again", answer["status"] == 200, answer)
         lost = self.set_of(0)
@@ -331,7 +348,7 @@ class Lifecycle(Stage):
     def run(self):
         self.bring_up()
         for step in (self.step_1, self.step_2, self.step_3, self.step_4, self.step_5, self.step_6, self.step_7,
-                     self.step_8, self.step_9, self.step_captures, self.step_numbers):
+                     self.step_8, self.step_9, self.step_10, self.step_captures, self.step_numbers):
             step()
 
 

@@ -17,7 +17,7 @@ from conftest import REPOSITORY
 DEMO = os.path.join(REPOSITORY, "deploy", "demo")
 VARIANTS = [("main", transport, family) for transport in ("udp", "tcp") for family in (4, 6)]
 VARIANTS += [("lifecycle", "udp", 4), ("lifecycle", "tcp", 6)]
-STEPS = {"main": 8, "lifecycle": 9}
+STEPS = {"main": 8, "lifecycle": 10}
 AT_ONCE = 2
 RUN_WAIT_S = 240
 
