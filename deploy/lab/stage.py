@@ -99,7 +99,8 @@ class Stage:
         decode = write_decoder(self.folder, tables)
         self.say(f"  to see it yourself: {decode} {path} -Y sip")
         not_ours = f"eth.src != {MAC}"
-        icv = tshark(path, f"esp && {not_ours}", ["esp.icv_good"], tables)
+        # Without TCP: where its reassembly trips over a segment that was sent again, tshark has no verdict on the ICV.
+        icv = tshark(path, f"esp && {not_ours}", ["esp.icv_good"], [*tables, "--disable-protocol", "tcp"])
         self.check(f"{len(icv)} ESP packets, every ICV good", icv and all(good in ("1", "True") for good, in icv),
                    f"{sum(good not in ('1', 'True') for good, in icv)} are not")
         keys = tshark(path, 'frame contains "ik=" || frame contains "ck=" || frame contains "ik =" || '
