@@ -171,7 +171,8 @@ class Line:
             if not (over or cut):
                 self.pcscf.fault(f"CONFIRM of set {made.id} in state {made.state}: {refused}")
             return
-        if answer["STATE"] != ESTABLISHED:
+        cut = answer["STATE"] == SUPERSEDED and made.overtaken  # meanwhile (rule 20)
+        if answer["STATE"] != ESTABLISHED and not cut:
             self.pcscf.fault(f"CONFIRM was answered, and set {made.id} has state {answer['STATE']}")
         done = found and found[0]["STATE"] == ESTABLISHED and made.state == TEMPORARY
         if done and answer["REMAINING"] > found[0]["REMAINING"]:
@@ -180,6 +181,8 @@ class Line:
         left = [one for one in made.phone.sets if one.state == ESTABLISHED]  # rules 18, 19
         made.early = max([begin + expires + GRACE_S] + [one.early for one in left if one is made])
         made.late = max([time.monotonic() + expires + GRACE_S] + [one.late for one in left])
+        if cut:
+            made.state, made.early = SUPERSEDED, min(made.early, self.pcscf.cut_from(made))
         for one in ending:
             one.replaced_by = made if one is made.replaces else None
         made.replaces = None
