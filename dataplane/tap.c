@@ -18,13 +18,16 @@
 enum { RUNNING_WAIT_MS = 1000 };
 
 /* The tap is a host of its network, not a router in it: what the packet path forwards never comes here. The
- * kernel's default would answer ARP on one tap for the other's addresses. */
+ * kernel's default would answer ARP on one tap for the other's addresses, and ask for a neighbour again after
+ * a second only: a request that met a dying process would cost that much of an outage. */
 static const struct {
-	const char *family, *key, *value;
+	const char *family, *tree, *key, *value;
 } sysctls[] = {
-	{"ipv4", "forwarding", "0"},	 {"ipv6", "forwarding", "0"},	    {"ipv4", "accept_redirects", "0"},
-	{"ipv4", "send_redirects", "0"}, {"ipv6", "accept_redirects", "0"}, {"ipv6", "accept_ra", "0"},
-	{"ipv4", "arp_ignore", "1"},	 {"ipv4", "arp_announce", "2"},
+	{"ipv4", "conf", "forwarding", "0"},	     {"ipv6", "conf", "forwarding", "0"},
+	{"ipv4", "conf", "accept_redirects", "0"},   {"ipv4", "conf", "send_redirects", "0"},
+	{"ipv6", "conf", "accept_redirects", "0"},   {"ipv6", "conf", "accept_ra", "0"},
+	{"ipv4", "conf", "arp_ignore", "1"},	     {"ipv4", "conf", "arp_announce", "2"},
+	{"ipv4", "neigh", "retrans_time_ms", "200"}, {"ipv6", "neigh", "retrans_time_ms", "200"},
 };
 
 static int fail(int r, char *error, size_t size, const struct tap_args *a, const char *what)
@@ -49,15 +52,16 @@ static int refused(int r, char *error, size_t size, const struct tap_args *a)
 	return fail(r, error, size, a, what);
 }
 
-static int write_sysctl(const struct tap_args *a, const char *family, const char *key, const char *value)
+static int write_sysctl(const struct tap_args *a, size_t i)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, a->name, key);
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/%s/%s/%s", sysctls[i].family, sysctls[i].tree, a->name,
+		 sysctls[i].key);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno; /* a kernel without IPv6 */
-	int r = write(fd, value, strlen(value)) < 0 ? -errno : 0;
+	int r = write(fd, sysctls[i].value, strlen(sysctls[i].value)) < 0 ? -errno : 0;
 	close(fd);
 	return r;
 }
@@ -81,7 +85,7 @@ static int configure(int sock, const struct tap_args *a, unsigned *ret_ifindex, 
 	/* Before the link is up, or its first router solicitations and ARP answers were those of a default.
 	 */
 	for (size_t i = 0; i < sizeof(sysctls) / sizeof(sysctls[0]); i++) {
-		int r = write_sysctl(a, sysctls[i].family, sysctls[i].key, sysctls[i].value);
+		int r = write_sysctl(a, i);
 		if (r < 0)
 			return fail(r, error, size, a, sysctls[i].key);
 	}

@@ -137,8 +137,7 @@ class Line:
             if not any(one.ends is not None or one.early < time.monotonic() for one in phone.sets):
                 self.pcscf.fault(f"INSTALL refused, with {len(phone.sets)} sets: {refused}")
             for one in going:
-                one.early = begin
-                one.ends = None
+                one.early, one.ends = min(one.early, begin), None
             self.pcscf.refused += 1
             return
         if found and (answer["SET_ID"], answer["SPI_PS"]) != (found[0]["SET_ID"], found[0]["SPI_PS"]):
@@ -152,6 +151,7 @@ class Line:
         """The 200 OK."""
         expires = self.draw.choice((600, 3600))
         ending = [made.replaces] if made.replaces else []
+        older = [one for one in made.phone.sets if one.number < made.number and one.state == ESTABLISHED]
         if made.flags & BEGAN_UNPROTECTED and made.state == TEMPORARY:  # rule 21
             ending = [one for one in made.phone.sets if one is not made]
         begin, found = time.monotonic(), []
@@ -161,11 +161,13 @@ class Line:
             return found and found[0]["STATE"] == ESTABLISHED
         for one in ending:
             one.ends = begin
+        for one in older[1:] if made.state == TEMPORARY else ():  # their 200 OK did not arrive: the UE has left them
+            one.overtaken = one.overtaken or begin
         try:
             answer = self.order(look, "CONFIRM", SET_ID=made.id, EXPIRES=expires)["SET"][0]
         except ZbRefused as refused:
             for one in ending:
-                one.early, one.ends = begin, None
+                one.early, one.ends = min(one.early, begin), None
             over = refused.cause == "UNKNOWN_SET" and made.early - SLACK_S < time.monotonic()
             cut = refused.cause == "BAD_STATE" and made.overtaken
             if not (over or cut):
@@ -201,11 +203,9 @@ class Line:
             over = min(made.early, self.pcscf.cut_from(made)) - SLACK_S < time.monotonic()
             if refused.cause != "UNKNOWN_SET" or not (over or repeats):
                 self.pcscf.fault(f"RELEASE of set {made.id}: {refused}")
-            made.early = made.ends
-        else:
-            made.early = made.ends + drain
+            drain, made.early = 0, min(made.early, made.ends)
         if drain:
-            made.state, made.late = DRAINING, time.monotonic() + drain
+            made.state, made.early, made.late = DRAINING, made.ends + drain, time.monotonic() + drain
         else:
             made.phone.sets = tuple(one for one in made.phone.sets if one is not made)
 
@@ -302,7 +302,7 @@ class Pcscf:
                 elif min(one.early, self.cut_from(one)) > begin + SLACK_S:
                     wrong.append(f"set {one.id} of {phone.subscriber}, state {one.state}, is lost")
                 else:
-                    one.ends = begin
+                    one.ends = one.ends or begin
             phone.sets = tuple(one for one in phone.sets if one.id in {row["SET_ID"] for row in rows})
         wrong += [f"set {one} of {row['SUBSCRIBER']}, state {row['STATE']}, should not be there"
                   for one, row in by_id.items()]

@@ -178,7 +178,9 @@ class Schedule:
         return f"counted {counted}\nports {ports}"
 
     def probe(self):
-        """A message on each SA of each set comes out."""
+        """A message on each SA of each set comes out, once a neighbour that was forgotten was asked for."""
+        while self.down and time.monotonic() < self.down[-1][1] + IN_FLIGHT_S:
+            time.sleep(0.01)
         live = [one for phone in self.phones for one in phone.sets
                 if one.ends is None and min(one.early, self.pcscf.cut_from(one)) > time.monotonic() + 2]
         numbers = [self.wire.send(one, sa, REGISTER if one.state == TEMPORARY else REQUEST)

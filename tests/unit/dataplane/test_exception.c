@@ -271,8 +271,8 @@ static void taps_are_the_ports_hosts(void **state)
 	assert_true(says("ip -n taps -d link show t-acc", "persist on"));
 	assert_true(says("ip netns exec taps sysctl net.ipv4.conf.t-acc.forwarding", "= 0"));
 	assert_true(says("ip netns exec taps sysctl net.ipv4.conf.t-acc.arp_ignore", "= 1"));
-	/* Its carrier follows the port's link. */
-	port[PORT_ACCESS].up = false;
+	assert_true(says("ip netns exec taps sysctl net.ipv4.neigh.t-acc.retrans_time_ms", "= 200"));
+	port[PORT_ACCESS].up = false; /* its carrier follows the port's link */
 	RUN_UNTIL(says("ip -n taps link show t-acc", "NO-CARRIER"));
 	port[PORT_ACCESS].up = true;
 	RUN_UNTIL(says("ip -n taps link show t-acc", "LOWER_UP"));
