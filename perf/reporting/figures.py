@@ -3,7 +3,7 @@
 import datetime
 import re
 
-from . import gateway
+from . import control, gateway
 
 # The report's names, and of which point and counter they are. Ratios are ours / reference.
 SOURCES = {
@@ -22,7 +22,7 @@ SOURCES = {
     "slowed_check_cycles": ("slowed_check", "minus_ours"),
 }
 PAIRS = ("two_workers_in", "two_workers_out")
-NAMES = [*SOURCES, "two_workers_vs_two_raw_threads", "hot_bytes_per_set", *gateway.NAMES]
+NAMES = [*SOURCES, "two_workers_vs_two_raw_threads", "hot_bytes_per_set", *gateway.NAMES, *control.NAMES]
 COUNTERS_OF_GOOGLE = ("name", "family_index", "per_family_instance_index", "run_name", "run_type", "repetitions",
                       "repetition_index", "threads", "iterations", "real_time", "cpu_time", "time_unit", "label",
                       "error_occurred", "error_message")
@@ -85,11 +85,18 @@ def targets(values, found):
         ("bytes_per_ue_dataplane", "octets of an established UE in the data plane", 1024),
         ("bytes_per_ue_control", "and in control", 1024),
         ("gateway_loss_at_80_percent", "packets lost at 80 % of the limit while sets come and go", 0),
+        ("zb_install_p99_ms_at_80_percent_load", "INSTALL at 80 % load, p99, ms", 5),
+        ("loss_during_storm", "registrations lost while everyone registers anew", 0),
+        ("timers_1m_cpu_percent", "per cent of a processor for a million timers", 1),
         ("residence_p99_us_at_10_percent", "residence at 10 % load, p99, us", 100),
     ]
     rows = [(name, what, values.get(name), "<=", limit) for name, what, limit in at_most]
     rows.insert(8, ("two_workers_vs_two_raw_threads", "two workers' gain against two raw threads'",
                     values.get("two_workers_vs_two_raw_threads"), ">=", 0.95))
+    rows += [("zb_sets_per_s_pipelined", "sets a second over one Zb connection, pipelined", values.get("zb_sets_per_s_pipelined"),
+              ">=", 50000),
+             ("zb_sets_per_s_at_80_percent_load", "the same at 80 % load", values.get("zb_sets_per_s_at_80_percent_load"), ">=",
+              10000)]
     return [{"name": name, "what": what, "value": value, "relation": relation, "limit": round(limit, 3),
              "met": None if value is None else value <= limit if relation == "<=" else value >= limit}
             for name, what, value, relation, limit in rows]
@@ -102,10 +109,10 @@ def number(value):
 
 
 def table(rows):
-    lines = [f"{'target':34} {'value':>9}    {'limit':>8}  "]
+    lines = [f"{'target':36} {'value':>9}    {'limit':>8}  "]
     for row in rows:
         verdict = {True: "met", False: "NOT MET", None: "not measured"}[row["met"]]
-        lines.append(f"{row['name']:34} {number(row['value']):>9} {row['relation']} {number(row['limit']):>8}  {verdict}")
+        lines.append(f"{row['name']:36} {number(row['value']):>9} {row['relation']} {number(row['limit']):>8}  {verdict}")
     return "\n".join(lines) + "\n"
 
 
@@ -127,4 +134,5 @@ def report(suites, measured, machine):
         "points": found,
         "latency": measured.get("latency", []),
         "gateway": measured.get("gateway", {}),
+        "control": measured.get("control", {}),
     }

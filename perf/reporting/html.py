@@ -91,6 +91,18 @@ def latency(report):
                       for entry in rows}, [f"p{name}" for name in percentiles], "microseconds")
 
 
+def zb(report):
+    """What bgf-zbload's phases did, if they ran."""
+    phases = report.get("control", {}).get("phases") or []
+    if not phases:
+        return '<p class="note">bgf-zbload did not run in this report.</p>'
+    keys = ("sets", "seconds", "sets_per_second", "install_p50_ms", "install_p99_ms", "control_cpu_us_per_set", "refused_for_overload")
+    head = row(["phase", *(key.replace("_", " ") for key in keys)], "th")
+    return "<table>" + head + "".join(
+        f"<tr><td>{html.escape(phase['phase'])}</td>" +
+        "".join(f"<td class=n>{figures.number(phase.get(key))}</td>" for key in keys) + "</tr>" for phase in phases) + "</table>"
+
+
 def point_table(report):
     head = ["point", "cycles", "raw", "ours / raw", "tenths of rounds", "ours - raw", "no crypto", "librte_ipsec", "Gbit/s",
             "repeated"]
@@ -132,6 +144,7 @@ def page(report):
         "<h2>One axis at a time, against raw</h2>", axes(report),
         "<h2>Workers</h2>", workers(report),
         "<h2>Residence in the gateway</h2>", latency(report),
+        "<h2>SA sets over Zb</h2>", zb(report),
         "<h2>All points</h2>", *point_table(report),
         "<h2>Who is compared</h2>", contenders(report),
         "<h2>The machine</h2>", machine(report),

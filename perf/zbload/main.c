@@ -12,6 +12,7 @@
 #include "phases.h"
 
 enum { STATUS_GOOD, STATUS_BAD, STATUS_USAGE, STATUS_FAILED };
+enum { MILLION = 1000000 };
 
 static int fail(int rc, const struct zb_error *why)
 {
@@ -42,6 +43,10 @@ static void write_figures(struct json *j, const struct figures *f)
 	number(j, "timers_cpu_percent", f->timers_cpu_percent);
 	number(j, "expired_late_p99_ms", f->late_p99_ms);
 	number(j, "expired_late_max_ms", f->late_max_ms);
+	if (f->stormed)
+		json_count(j, "loss_during_storm", f->storm_lost);
+	if (f->live >= MILLION)
+		number(j, "timers_1m_cpu_percent", f->timers_cpu_percent);
 	json_count(j, "sets_live", f->live);
 }
 

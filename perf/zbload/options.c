@@ -23,6 +23,7 @@ static const char options_text[] =
 	"      --zb PATH          the gateway's socket (" ZB_DEFAULT_PATH ")\n"
 	"      --peer NAME        the name of this P-CSCF, as control.peers allows it (zbload)\n"
 	"      --subscribers N    how many there are (100k; k and M may follow)\n"
+	"      --storm N          subscribers of the phases reauth and storm (all)\n"
 	"      --connections N    over which they come, in the phases with many requests under way (1)\n"
 	"      --pending N        subscribers under way at once on each of them (512)\n"
 	"      --rate N           of the phase rate: sets a second (10k)\n"
@@ -43,6 +44,7 @@ enum {
 	OPT_ZB = 256,
 	OPT_PEER,
 	OPT_N,
+	OPT_STORM,
 	OPT_CONNECTIONS,
 	OPT_PENDING,
 	OPT_RATE,
@@ -59,6 +61,7 @@ static const struct option table[] = {
 	{"zb", required_argument, NULL, OPT_ZB},
 	{"peer", required_argument, NULL, OPT_PEER},
 	{"subscribers", required_argument, NULL, OPT_N},
+	{"storm", required_argument, NULL, OPT_STORM},
 	{"connections", required_argument, NULL, OPT_CONNECTIONS},
 	{"pending", required_argument, NULL, OPT_PENDING},
 	{"rate", required_argument, NULL, OPT_RATE},
@@ -118,6 +121,10 @@ static int set_count(int option, const char *name, const char *value, struct opt
 	case OPT_N:
 		rc = number(name, value, 1, CROWD_MAX - PHASES_SPARE, &n);
 		o->subscribers = (uint32_t)n;
+		break;
+	case OPT_STORM:
+		rc = number(name, value, 1, CROWD_MAX - PHASES_SPARE, &n);
+		o->storm = (uint32_t)n;
 		break;
 	case OPT_CONNECTIONS:
 		rc = number(name, value, 1, 64, &n);
@@ -214,6 +221,8 @@ int options_parse(int argc, char **argv, struct options *ret)
 	}
 	if (rc == 0)
 		rc = take_phases(argv + optind, argc - optind, &o);
+	if (rc == 0 && o.storm > o.subscribers)
+		rc = fault("--storm is more than --subscribers");
 	if (rc == 0 && o.crowd.ue.family != o.crowd.served.family)
 		rc = fault("--ue and --served are of different families");
 	o.crowd.count = o.subscribers + PHASES_SPARE;

@@ -16,6 +16,7 @@ struct options {
 	const char *zb, *peer, *json;
 	struct crowd crowd;
 	uint32_t subscribers, connections, pending;
+	uint32_t storm; /* subscribers of the phases reauth and storm; 0: all */
 	double rate, seconds;
 	const char *phase[OPTIONS_PHASES];
 	unsigned phases;

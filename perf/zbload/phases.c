@@ -94,6 +94,15 @@ static struct phase of_all(const struct run *r, unsigned plan)
 			      .expires_s = EXPIRES_S};
 }
 
+static struct phase of_stormers(const struct run *r, unsigned plan)
+{
+	struct phase phase = of_all(r, plan);
+
+	if (r->options->storm != 0)
+		phase.count = r->options->storm;
+	return phase;
+}
+
 static int run_phase(const struct run *r, const struct phase *phase)
 {
 	return driver_run(r->driver, phase, show_progress, r->outcome);
@@ -151,16 +160,19 @@ static int enroll(struct run *r)
 
 static int reauth(struct run *r)
 {
-	const struct phase phase = of_all(r, PLAN_INSTALL | PLAN_CONFIRM | PLAN_RELEASE_OLD);
+	const struct phase phase = of_stormers(r, PLAN_INSTALL | PLAN_CONFIRM | PLAN_RELEASE_OLD);
 
 	return run_phase(r, &phase);
 }
 
 static int storm(struct run *r)
 {
-	const struct phase phase = of_all(r, PLAN_INSTALL | PLAN_CONFIRM | PLAN_INITIAL);
+	const struct phase phase = of_stormers(r, PLAN_INSTALL | PLAN_CONFIRM | PLAN_INITIAL);
+	int rc = run_phase(r, &phase);
 
-	return run_phase(r, &phase);
+	r->figures->stormed = true;
+	r->figures->storm_lost = r->outcome->begun - r->outcome->done;
+	return rc;
 }
 
 static int single(struct run *r)

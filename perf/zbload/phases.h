@@ -20,6 +20,8 @@ struct figures {
 	double pipelined, one_by_one, registrations, at_rate; /* sets a second; 0: not measured */
 	double install_p99_ms;				      /* at_rate */
 	double bytes_per_set, timers_cpu_percent, idle_cpu_percent, late_p99_ms, late_max_ms;
+	uint64_t storm_lost; /* subscribers that a storm left without a set */
+	bool stormed;
 	uint64_t live; /* sets, at most */
 	uint64_t resident;
 };

@@ -12,7 +12,9 @@ BUILD = os.environ.get("BGF_BUILD") or os.path.join(REPOSITORY, "build")
 NAMES = """imix_100k_in_vs_raw imix_100k_out_vs_raw imix_100k_in_minus_raw_cycles imix_100k_out_minus_raw_cycles
 imix_100k_in_vs_librte_ipsec imix_100k_out_vs_librte_ipsec imix_1m_vs_1_in imix_1m_vs_1_out
 two_workers_vs_two_raw_threads hot_bytes_per_set bytes_per_ue_dataplane bytes_per_ue_control nocrypto_100k_in_cycles
-nocrypto_100k_out_cycles gateway_loss_at_80_percent residence_p99_us_at_10_percent""".split()
+nocrypto_100k_out_cycles gateway_loss_at_80_percent residence_p99_us_at_10_percent zb_sets_per_s_pipelined
+zb_sets_per_s_one_by_one zb_sets_per_s_at_80_percent_load zb_install_p99_ms_at_80_percent_load loss_during_storm
+timers_1m_cpu_percent""".split()
 MEASURED = {"imix_100k_in_vs_raw", "imix_100k_in_minus_raw_cycles", "imix_100k_in_vs_librte_ipsec",
             "nocrypto_100k_in_cycles", "hot_bytes_per_set"}
 
