@@ -21,8 +21,9 @@ enum {
 	CONFIG_UNPROTECTED_MAX = 4,
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_PEERS_MAX = 64,
-	CONFIG_PATH_MAX = 108,	/* fits sockaddr_un */
-	CONFIG_HANDOVER = 1024, /* packets that wait in a ring between workers */
+	CONFIG_PATH_MAX = 108,	   /* fits sockaddr_un */
+	CONFIG_TELEMETRY_MAX = 49, /* fits it with /dpdk/PREFIX/dpdk_telemetry.v2 behind it */
+	CONFIG_HANDOVER = 1024,	   /* packets that wait in a ring between workers */
 };
 
 /* An address that the gateway serves: a P-CSCF's Gm address, behind the core port. */
@@ -51,13 +52,14 @@ struct config_dataplane {
 	uint32_t main_core;
 	uint32_t worker_cores[CONFIG_WORKERS_MAX];
 	uint32_t worker_count;
-	uint32_t memory_mb;		  /* for packet buffers and tables */
-	bool huge_pages;		  /* false: go on with normal pages */
-	char file_prefix[32];		  /* DPDK's, one a process on a host */
-	uint32_t mbufs;			  /* packet buffers */
-	uint32_t idle_sleep_us;		  /* a worker that found nothing sleeps as long; 0: it polls on */
-	uint32_t clear_rate, clear_burst; /* clear packets a second from one source; how many at once */
-	uint32_t exception_rate;	  /* packets a second to the kernel, a port */
+	uint32_t memory_mb;		      /* for packet buffers and tables */
+	bool huge_pages;		      /* false: go on with normal pages */
+	char file_prefix[32];		      /* DPDK's, one a process on a host */
+	char telemetry[CONFIG_TELEMETRY_MAX]; /* folder of DPDK's telemetry socket; "": none */
+	uint32_t mbufs;			      /* packet buffers */
+	uint32_t idle_sleep_us;		      /* a worker that found nothing sleeps as long; 0: it polls on */
+	uint32_t clear_rate, clear_burst;     /* clear packets a second from one source; how many at once */
+	uint32_t exception_rate;	      /* packets a second to the kernel, a port */
 	struct config_port access, core;
 };
 

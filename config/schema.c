@@ -37,6 +37,11 @@ static bool is_path(const char *value)
 	return value[0] == '/' && all(value, isgraph, "") && value[strlen(value) - 1] != '/';
 }
 
+static bool is_folder(const char *value)
+{
+	return value[0] == '\0' || is_path(value);
+}
+
 /* DPDK deletes every unlocked file with 'map_' in its name from the hugetlbfs that it starts on. */
 static bool is_store(const char *value)
 {
@@ -47,6 +52,7 @@ static const struct schema_form name_form = {"letters, digits, '.', '_' and '-'"
 static const struct schema_form interface_form = {"a network interface's name", is_interface};
 static const struct schema_form device_form = {
 	"a PCI address, or a virtual device with its arguments and no blank", is_device};
+static const struct schema_form folder_form = {"an absolute path without blanks, or nothing", is_folder};
 static const struct schema_form path_form = {"an absolute path without blanks", is_path};
 static const struct schema_form one_port_form = {
 	"one group { ... }: several ports on a side are not supported", NULL};
@@ -131,6 +137,10 @@ const struct schema_key schema[] = {
 	 .help = "false: use normal pages"},
 	{"dataplane.file_prefix", AT(dataplane.file_prefix), STRING(1, 32, name), .fallback = "bgf",
 	 .help = "DPDK's file prefix, another one for each process on a host"},
+	{"dataplane.telemetry", AT(dataplane.telemetry), STRING(0, CONFIG_TELEMETRY_MAX, folder),
+	 .fallback = "/run/bgf",
+	 .help = "folder of DPDK's telemetry: its socket is FOLDER/dpdk/PREFIX/dpdk_telemetry.v2; \"\": "
+		 "none"},
 	{"dataplane.mbufs", AT(dataplane.mbufs), INTEGER(2048, 4194304), .fallback = "16384",
 	 .help = "packet buffers; more than all queues' descriptors together"},
 	{"dataplane.idle_sleep_us", AT(dataplane.idle_sleep_us), INTEGER(0, 10000), .fallback = "50",

@@ -37,7 +37,9 @@ static const struct {
 	{"turns", "turns of the poll loop"},
 	{"busy_turns", "turns that took packets"},
 	{"busy_packets", "packets that they took"},
+	{"rx_queue", "packets that wait in receive queues now"},
 	{"handover_queue", "packets that wait for a worker now"},
+	{"outgoing_queue", "finished packets that wait for a worker's transmit queue now"},
 	{"kernel_queue", "packets that wait for the kernel now"},
 };
 

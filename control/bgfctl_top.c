@@ -79,9 +79,9 @@ static bool is_worker(const struct ctl_stats *all, size_t i)
 
 static void print_workers(const struct looks *l)
 {
-	static const char *const titles[] = {">WORKER",	 ">PACKETS/S",	  ">CYCLES/PACKET",
-					     ">BUSY",	 ">BURST",	  ">TURNS/S",
-					     ">DROPS/S", ">FROM WORKERS", ">TO KERNEL"};
+	static const char *const titles[] = {">WORKER",	 ">PACKETS/S", ">CYCLES/PACKET", ">BUSY",
+					     ">BURST",	 ">TURNS/S",   ">DROPS/S",	 ">FROM WORKERS",
+					     ">TO SEND", ">TO KERNEL"};
 	struct table t = {0};
 
 	table_begin(&t, titles, sizeof(titles) / sizeof(*titles));
@@ -98,7 +98,57 @@ static void print_workers(const struct looks *l)
 		table_cell(&t, "%.0f", ratio(w.turns, w.clock_us) * 1e6);
 		table_cell(&t, "%.0f", ratio(drops_of(l, id), w.clock_us) * 1e6);
 		table_cell(&t, "%" PRIu64, value_of(&l->now, id, "handover_queue"));
+		table_cell(&t, "%" PRIu64, value_of(&l->now, id, "outgoing_queue"));
 		table_cell(&t, "%" PRIu64, value_of(&l->now, id, "kernel_queue"));
+	}
+	table_end(&t, 0);
+}
+
+/* A counter of one worker on one port; NULL where it is not told. */
+static const struct zb_stat *find_stat(const struct ctl_stats *all, uint16_t port, uint16_t worker,
+				       const char *name)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->row[i].port == port && all->row[i].worker == worker &&
+		    strcmp(all->row[i].name, name) == 0)
+			return &all->row[i];
+	return NULL;
+}
+
+static uint64_t growth_on(const struct looks *l, uint16_t port, uint16_t worker, const char *name)
+{
+	const struct zb_stat *before = find_stat(&l->before, port, worker, name),
+			     *now = find_stat(&l->now, port, worker, name);
+
+	return before != NULL && now != NULL && now->value > before->value ? now->value - before->value : 0;
+}
+
+static bool is_pair(const struct ctl_stats *all, size_t i)
+{
+	return all->row[i].port != UINT16_MAX && strcmp(all->row[i].name, "rx_packets") == 0;
+}
+
+/* What each worker took from each port and sent on it, and what waits for it there. */
+static void print_ports(const struct looks *l)
+{
+	static const char *const titles[] = {">PORT", ">WORKER", ">RECEIVED/S", ">SENT/S", ">WAITING"};
+	struct table t = {0};
+
+	table_begin(&t, titles, sizeof(titles) / sizeof(*titles));
+	for (size_t i = 0; i < l->now.count; i++) {
+		if (!is_pair(&l->now, i))
+			continue;
+		const uint16_t port = l->now.row[i].port, id = l->now.row[i].worker;
+		const uint64_t us = work_of(l, id).clock_us;
+		const struct zb_stat *queue = find_stat(&l->now, port, id, "rx_queue");
+		table_cell(&t, "%u", port);
+		table_cell(&t, "%u", id);
+		table_cell(&t, "%.0f", ratio(growth_on(l, port, id, "rx_packets"), us) * 1e6);
+		table_cell(&t, "%.0f", ratio(growth_on(l, port, id, "tx_packets"), us) * 1e6);
+		if (queue != NULL)
+			table_cell(&t, "%" PRIu64, queue->value);
+		else
+			table_cell(&t, "-");
 	}
 	table_end(&t, 0);
 }
@@ -129,6 +179,25 @@ static void print_drops(const struct looks *l)
 		table_forget(&t);
 }
 
+static void print_json_ports(const struct looks *l, uint16_t worker)
+{
+	json_open("ports", '[');
+	for (size_t i = 0; i < l->now.count; i++) {
+		if (!is_pair(&l->now, i) || l->now.row[i].worker != worker)
+			continue;
+		const uint16_t port = l->now.row[i].port;
+		const struct zb_stat *queue = find_stat(&l->now, port, worker, "rx_queue");
+		json_open(NULL, '{');
+		json_number("port", port);
+		json_number("rx_packets", growth_on(l, port, worker, "rx_packets"));
+		json_number("tx_packets", growth_on(l, port, worker, "tx_packets"));
+		if (queue != NULL)
+			json_number("rx_queue", queue->value);
+		json_close('}');
+	}
+	json_close(']');
+}
+
 static void print_json(const struct looks *l)
 {
 	json_open(NULL, '{');
@@ -148,7 +217,9 @@ static void print_json(const struct looks *l)
 		json_number("busy_packets", w.busy_packets);
 		json_number("drops", drops_of(l, id));
 		json_number("handover_queue", value_of(&l->now, id, "handover_queue"));
+		json_number("outgoing_queue", value_of(&l->now, id, "outgoing_queue"));
 		json_number("kernel_queue", value_of(&l->now, id, "kernel_queue"));
+		print_json_ports(l, id);
 		json_close('}');
 	}
 	json_close(']');
@@ -173,6 +244,7 @@ static void print_view(const struct ctl *c, const struct looks *l, bool in_place
 	if (in_place)
 		fputs("\033[H\033[J", stdout);
 	print_workers(l);
+	print_ports(l);
 	print_drops(l);
 	fflush(stdout);
 }

@@ -18,7 +18,7 @@ enum {
 	ROW_BITS = 8, /* of a COUNTERS cursor: the row within a pair of port and worker */
 };
 
-static_assert(BGF_DROP_COUNT + 7 + 1 + DPL_POLL_GAPS + DPL_LOADS < 1 << ROW_BITS,
+static_assert(BGF_DROP_COUNT + 7 + 1 + 1 + DPL_POLL_GAPS + DPL_LOADS < 1 << ROW_BITS,
 	      "a pair's rows fit the cursor's low bits");
 
 /* An answer that grows while the data plane is asked for one record after the other. */
@@ -100,6 +100,18 @@ static bool get_gap(const struct dpl_counters *c, uint32_t row, struct zb_stat *
 	return true;
 }
 
+/* How full the pair's receive queue is, where that is known; then what is the worker's. */
+static bool get_queue(const struct dpl_counters *c, uint32_t row, struct zb_stat *ret)
+{
+	if (c->rx_queue == UINT64_MAX)
+		return get_gap(c, row, ret);
+	if (row > 0)
+		return get_gap(c, row - 1, ret);
+	*ret = (struct zb_stat){
+		.name = "rx_queue", .port = c->port, .worker = c->worker, .value = c->rx_queue};
+	return true;
+}
+
 /* --- COUNTERS: one pair of port and worker an answer, its rows numbered --- */
 
 static bool get_stat(const struct dpl_counters *c, uint32_t row, struct zb_stat *ret)
@@ -114,7 +126,7 @@ static bool get_stat(const struct dpl_counters *c, uint32_t row, struct zb_stat 
 	enum { TOTALS = sizeof(totals) / sizeof(*totals) };
 
 	if (row >= TOTALS + BGF_DROP_COUNT)
-		return get_gap(c, row - TOTALS - BGF_DROP_COUNT, ret);
+		return get_queue(c, row - TOTALS - BGF_DROP_COUNT, ret);
 	*ret = (struct zb_stat){.port = c->port, .worker = c->worker};
 	ret->value = row < TOTALS ? totals[row].value : c->drops[row - TOTALS];
 	strncpy(ret->name, row < TOTALS ? totals[row].name : bgf_drop_name(row - TOTALS),

@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
 
 #include "config/config.h"
+#include "telemetry.h"
 
 enum { ARGS_MAX = 20, ARG_SIZE = 1024 };
 
@@ -88,12 +90,32 @@ static void devices_add(struct args *a, const struct config_dataplane *config)
 		add(a, "--no-pci");
 }
 
+/* DPDK puts its telemetry socket into FOLDER/dpdk/PREFIX. It takes FOLDER from this variable, in which
+ * systemd may have left several. */
+static int telemetry_prepare(const struct config_dataplane *config, char *error, size_t error_size)
+{
+	if (config->telemetry[0] == '\0')
+		return 0;
+	int rc = telemetry_folder(config->telemetry);
+	if (rc != 0)
+		snprintf(error, error_size,
+			 "telemetry: folder %s: %s; it must be this user's or root's, and nobody else may "
+			 "write "
+			 "there",
+			 config->telemetry, strerror(-rc));
+	else
+		setenv("RUNTIME_DIRECTORY", config->telemetry, 1);
+	return rc;
+}
+
 int eal_start(const struct config_dataplane *config, char *error, size_t error_size)
 {
 	static struct args args;
 	struct args *a = &args;
 	int rc = cores_check(config, error, error_size);
 
+	if (rc == 0)
+		rc = telemetry_prepare(config, error, error_size);
 	if (rc != 0)
 		return rc;
 	a->count = 0;
@@ -108,7 +130,8 @@ int eal_start(const struct config_dataplane *config, char *error, size_t error_s
 	/* nothing of it outlives the process, whatever ends it: only the SA store does */
 	add(a, config->huge_pages ? "--in-memory" : "--no-huge");
 	add(a, "--no-shconf");
-	add(a, "--no-telemetry");
+	if (config->telemetry[0] == '\0')
+		add(a, "--no-telemetry");
 	add(a, "--file-prefix=%s", config->file_prefix);
 	add(a, "-m");
 	add(a, "%u", config->memory_mb);
@@ -117,7 +140,11 @@ int eal_start(const struct config_dataplane *config, char *error, size_t error_s
 	rte_openlog_stream(stderr);
 	/* af_xdp: this port's program alone, which a start after kill -9 replaces; no bpffs is needed */
 	setenv("LIBXDP_SKIP_DISPATCHER", "1", 0);
-	if (rte_eal_init(a->count, a->vector) < 0) {
+	/* whoever may open its socket sees what DPDK tells of memory and ports */
+	const mode_t mask = umask(S_IRWXG | S_IRWXO);
+	rc = rte_eal_init(a->count, a->vector);
+	umask(mask);
+	if (rc < 0) {
 		snprintf(error, error_size, "DPDK does not start: %s%s", rte_strerror(rte_errno),
 			 config->huge_pages ? "; are there huge pages for memory_mb (vm.nr_hugepages)? "
 					      "`huge_pages = false` goes on without"

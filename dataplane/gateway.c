@@ -27,12 +27,14 @@
 #include "log.h"
 #include "loop.h"
 #include "nexthop.h"
+#include "numa.h"
 #include "pkt.h"
 #include "queues.h"
 #include "served.h"
 #include "sets.h"
 #include "show.h"
 #include "store.h"
+#include "telemetry.h"
 #include "trouble.h"
 #include "tuple.h"
 #include "worker.h"
@@ -90,7 +92,9 @@ static const struct config_port *port_config(const struct gateway *g, int side)
 
 static int store_start(struct gateway *g)
 {
+	numa_near(g->dp->worker_cores, g->dp->worker_count);
 	int rc = store_open(g->dp->store, g->dp->capacity, &g->store, g->error, g->error_size);
+	numa_any();
 
 	if (rc == STORE_REFUSED)
 		dp_log(DP_ERROR, "%s; all former SA sets are lost", g->error);
@@ -414,6 +418,31 @@ static int workers_launch(struct gateway *g)
 	return 0;
 }
 
+/* Where everything lies, and a warning for what crosses between the sockets with every packet. */
+static void placement_log(const struct gateway *g)
+{
+	char store[128];
+
+	numa_nodes_text(store_hot(g->store), (size_t)g->dp->capacity * sizeof(struct sa_hot), store,
+			sizeof(store));
+	dp_log(DP_INFO,
+	       "NUMA nodes: access port and its buffers %d, core port and its buffers %d, SA store %s",
+	       g->port[PORT_ACCESS].socket, g->port[PORT_CORE].socket, store);
+	for (uint16_t id = 0; id < g->workers; id++) {
+		const struct worker *w = g->worker[id];
+		dp_log(DP_INFO, "worker %u: processor %u, NUMA node %d", id, g->dp->worker_cores[id],
+		       w->socket);
+		for (int side = 0; side < PORT_SIDES; side++)
+			if (w->rx_queue[side] != QUEUE_NONE && w->socket != g->port[side].socket)
+				dp_log(DP_WARNING,
+				       "worker %u: processor %u is on NUMA node %d, the %s port on %d: each "
+				       "packet "
+				       "crosses between them; choose processors of that node",
+				       id, g->dp->worker_cores[id], w->socket,
+				       side == PORT_ACCESS ? "access" : "core", g->port[side].socket);
+	}
+}
+
 static int serve(struct gateway *g, int signals)
 {
 	struct loop_args args = {.ctl = g->ctl,
@@ -427,11 +456,17 @@ static int serve(struct gateway *g, int signals)
 				 .wake = g->wake,
 				 .signals = signals};
 
+	int rc = g->dp->telemetry[0] != '\0' ? telemetry_start(&g->show, g->sets) : 0;
+	if (rc != 0)
+		dp_log(DP_WARNING, "telemetry: %s; /bgf is not among its commands", strerror(-rc));
+	placement_log(g);
 	dp_log(DP_INFO, "version " BGF_VERSION ", %u workers, %s, store of %u sets, epoch %016llx",
 	       g->workers, crypto_describe(g->worker[0]->crypto), g->dp->capacity,
 	       (unsigned long long)store_epoch(g->store));
 	fputs("ready\n", stderr);
-	return loop_run(&args, g->error, g->error_size);
+	rc = loop_run(&args, g->error, g->error_size);
+	telemetry_stop();
+	return rc;
 }
 
 int gateway_run(const struct bgf_config *config, int signals, char *error, size_t error_size)

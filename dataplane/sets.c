@@ -397,6 +397,21 @@ uint32_t sets_live(const struct sets *s)
 	return s->live;
 }
 
+struct sets_counts sets_count(const struct sets *s)
+{
+	struct sets_counts n = {.capacity = s->capacity,
+				.live = __atomic_load_n(&s->live, __ATOMIC_RELAXED),
+				.pending = __atomic_load_n(&s->pending_count, __ATOMIC_RELAXED)};
+
+	for (uint32_t slot = 0; slot < s->capacity; slot++) {
+		const struct store_cold *c = cold_of(s, slot);
+		const uint8_t state = __atomic_load_n(&c->state, __ATOMIC_RELAXED);
+		if (__atomic_load_n(&c->record, __ATOMIC_RELAXED) == STORE_LIVE && state <= BGF_SET_DRAINING)
+			n.state[state]++;
+	}
+	return n;
+}
+
 int sets_get(const struct sets *s, uint64_t set_id, struct dpl_set_state *ret_set)
 {
 	int64_t slot = slot_of(s, set_id);

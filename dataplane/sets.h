@@ -47,6 +47,14 @@ int sets_new(const struct sets_args *args, struct sets **ret_sets);
 void sets_free(struct sets *s);
 
 uint32_t sets_live(const struct sets *s);
+
+struct sets_counts {
+	uint32_t capacity, live, pending;
+	uint32_t state[BGF_SET_DRAINING + 1]; /* by enum bgf_set_state */
+};
+/* Goes through all records, which takes milliseconds. Any thread: what changes meanwhile is counted as it was
+ * or as it is. */
+struct sets_counts sets_count(const struct sets *s);
 /* Whether another change can be taken now. */
 bool sets_ready(const struct sets *s);
 

@@ -31,6 +31,11 @@ static uint64_t microseconds(const struct worker *w, uint64_t cycles)
 	return (uint64_t)((double)cycles * 1e6 / (double)w->tsc_hz);
 }
 
+static uint64_t waiting(const struct rte_ring *ring)
+{
+	return ring != NULL ? rte_ring_count(ring) : 0;
+}
+
 static struct dpl_load load_of(const struct worker *w)
 {
 	const struct worker_load *l = &w->load;
@@ -42,7 +47,8 @@ static struct dpl_load load_of(const struct worker *w)
 		.turns = l->turns,
 		.busy_turns = l->busy_turns,
 		.busy_packets = l->busy_packets,
-		.handover_queue = w->handover != NULL ? rte_ring_count(w->handover) : 0,
+		.handover_queue = waiting(w->handover),
+		.outgoing_queue = waiting(w->outgoing[PORT_ACCESS]) + waiting(w->outgoing[PORT_CORE]),
 		.kernel_queue = rte_ring_count(w->to_kernel),
 	};
 }
@@ -58,6 +64,7 @@ int show_counters(void *context, uint64_t n, struct dpl_counters *ret)
 	counters_add(ret, &s->workers[worker]->counters[port]);
 	const struct poll_gaps *gaps = &s->workers[worker]->gaps;
 	ret->load = load_of(s->workers[worker]);
+	ret->rx_queue = s->workers[worker]->load.rx_queue[port];
 	ret->poll_gap_us = gaps->us;
 	memcpy(ret->poll_gaps, gaps->longer, sizeof(ret->poll_gaps));
 	if (worker == 0)

@@ -20,7 +20,10 @@
 #include "queues.h"
 #include "steer.h"
 
-enum { IDLE_TURNS = 32 /* empty ones before a worker sleeps: a burst is seldom alone */ };
+enum {
+	IDLE_TURNS = 32,  /* empty ones before a worker sleeps: a burst is seldom alone */
+	QUEUE_TURNS = 64, /* between two looks at how full the receive queues are */
+};
 
 /* A burst from one side, all of it this worker's, through the stages: to the P-CSCFs. */
 static void from_access(struct worker *w, struct rte_mbuf **m, uint16_t n)
@@ -156,12 +159,24 @@ static void note_gap(struct worker *w, uint64_t last)
 		poll_gap_add(&w->gaps, (w->now - last) * US_PER_S / w->tsc_hz);
 }
 
+/* By the worker itself: a driver's count is not for two threads at once. */
+static void note_queues(struct worker *w)
+{
+	for (int side = 0; side < PORT_SIDES; side++) {
+		if (w->rx_queue[side] == QUEUE_NONE)
+			continue;
+		const int n = rte_eth_rx_queue_count(w->port[side]->dpdk_id, w->rx_queue[side]);
+		w->load.rx_queue[side] = n >= 0 ? (uint64_t)n : UINT64_MAX;
+	}
+}
+
 /* What a turn took. The clock is read once more only where there were packets to share the cost. */
 static void note_load(struct worker *w, unsigned taken)
 {
 	struct worker_load *l = &w->load;
 
-	l->turns++;
+	if (l->turns++ % QUEUE_TURNS == 0)
+		note_queues(w);
 	if (taken == 0)
 		return;
 	l->busy_turns++;

@@ -55,7 +55,9 @@ struct worker_args {
 /* Written by the worker once a turn, read by the main lcore; only ever upwards. */
 struct worker_load {
 	uint64_t turns, busy_turns, busy_packets;
-	uint64_t busy_cycles; /* TSC */
+	uint64_t busy_cycles;	       /* TSC */
+	uint64_t rx_queue[PORT_SIDES]; /* packets that waited when it last looked; UINT64_MAX: the port does
+					  not tell, or it has no queue there. Rises and falls */
 };
 
 /* Packets for one other worker, on their way into its ring with one step a burst. */

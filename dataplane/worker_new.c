@@ -41,6 +41,7 @@ static void take_arguments(struct worker *w, const struct worker_args *a)
 		w->way_out[side] = a->way_out[side];
 		w->rx_queue[side] = queue_of((enum port_side)side, a->port[side]->rx_queues, a->id, a->count);
 		w->tx_queue[side] = queue_of((enum port_side)side, a->port[side]->tx_queues, a->id, a->count);
+		w->load.rx_queue[side] = UINT64_MAX;
 		w->steers[side] = a->count > 1 && !a->port[side]->rss;
 	}
 	owner_map_fill(&w->owners, a->count);

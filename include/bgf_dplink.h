@@ -24,7 +24,7 @@
 #include "bgf_sa.h"
 
 enum {
-	DPL_VERSION = 4,
+	DPL_VERSION = 5,
 	DPL_ANSWER = 0x8000,
 	DPL_PACKET_MAX = 16384, /* octets of several records in one packet; one alone may be longer */
 	DPL_BATCH = 64 /* rows in one SET_LIST answer at most */,
@@ -192,14 +192,15 @@ struct dpl_set_rows {
 /* How busy a worker is: X(name), of the worker and no port. All but the rings only rise, so that two looks at
  * them give what was in between: busy_us / clock_us, busy_cycles / busy_packets, busy_packets / busy_turns.
  */
-#define DPL_LOAD_LIST(X)                                                                    \
-	X(clock_us)	  /* its clock */                                                   \
-	X(busy_us)	  /* spent in turns that took packets */                            \
-	X(busy_cycles)	  /* the same in TSC cycles */                                      \
-	X(turns)	  /* of the poll loop */                                            \
-	X(busy_turns)	  /* turns that took packets */                                     \
-	X(busy_packets)	  /* taken from ports, other workers and the kernel */              \
-	X(handover_queue) /* packets that wait for it in the ring from the other workers */ \
+#define DPL_LOAD_LIST(X)                                                                      \
+	X(clock_us)	  /* its clock */                                                     \
+	X(busy_us)	  /* spent in turns that took packets */                              \
+	X(busy_cycles)	  /* the same in TSC cycles */                                        \
+	X(turns)	  /* of the poll loop */                                              \
+	X(busy_turns)	  /* turns that took packets */                                       \
+	X(busy_packets)	  /* taken from ports, other workers and the kernel */                \
+	X(handover_queue) /* packets that wait for it in the ring from the other workers */   \
+	X(outgoing_queue) /* the same, finished, for the ports whose transmit queue it has */ \
 	X(kernel_queue)	  /* packets of all workers that wait for the main lcore and the kernel */
 #define DPL_LOAD_FIELD(name) uint64_t name;
 struct dpl_load {
@@ -216,6 +217,7 @@ struct dpl_counters {
 	uint64_t rx_packets, rx_octets, tx_packets, tx_octets;
 	uint64_t exceptions; /* handed to the kernel */
 	uint64_t forwarded_esp, forwarded_clear;
+	uint64_t rx_queue; /* packets that wait in its receive queue; UINT64_MAX where nobody can tell */
 	uint64_t drops[BGF_DROP_COUNT];
 	/* of the worker, not of the port: the same for all its ports */
 	uint64_t poll_gap_us;		   /* µs in which it was kept from polling (poll_gap.h) */

@@ -12,6 +12,7 @@ from .netns import LabError, end_process
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLE = os.path.join(REPOSITORY, "deploy", "bgf.conf.example")
 READY_WAIT_S = 60
+TELEMETRY_MAX = 49
 PCAP = {"access": "net_pcap0,iface=gw-acc", "core": "net_pcap1,iface=gw-core"}
 
 
@@ -146,6 +147,11 @@ class Gateway:
         self.control.start()
         return self
 
+    def change(self, settings):
+        """Other values of the example's keys, for the next start of either program."""
+        self._changes |= settings
+        self._write()
+
     def stop(self):
         self.control.stop()
         self.dataplane.stop()
@@ -200,6 +206,7 @@ class Gateway:
             "dataplane.worker_cores": f"[ {cores[1] if len(cores) > 1 else cores[0]} ]",
             "dataplane.huge_pages": "true" if huge else "false",
             "dataplane.file_prefix": f'"{prefix}"',
+            "dataplane.telemetry": f'"{self.folder if len(self.folder) < TELEMETRY_MAX else ""}"',
             "control.zb": f'"{self.zb}"',
         }
         for port in ("access", "core"):

@@ -147,6 +147,11 @@ static const struct fault faults[] = {
 	 "4: dataplane.worker_cores[2]: found 1 again; allowed: an array [ ... ] of 1 to 64 different "
 	 "integers from 0 "
 	 "to 1023\n"},
+	{"several ports on a side", "core = { device = \"net_af_xdp1,iface=c\"; tap = \"tap-c\"; }",
+	 "core = ( { device = \"c\"; tap = \"tap-c\"; }, { device = \"d\"; tap = \"tap-d\"; } )",
+	 "6: dataplane.core: found a list ( ... ) of 2; allowed: one group { ... }: several ports on a side "
+	 "are not "
+	 "supported\n"},
 	{"same device name", "net_af_xdp1,iface=c", "net_af_xdp0,iface=c",
 	 "6: dataplane.core.device: found \"net_af_xdp0,iface=c\", the access port's device "
 	 "\"net_af_xdp0,iface=a\"; "

@@ -117,8 +117,11 @@ static void serve(struct fake_dataplane *f, const union request *r)
 					 .capacity = FAKE_CAPACITY,
 					 .sets = fake_count(f),
 					 .store_epoch = f->epoch};
-	struct dpl_counters counters = {
-		.port = (uint16_t)r->cursor.from, .rx_packets = 7, .next = !r->cursor.from};
+	struct dpl_counters counters = {.port = (uint16_t)r->cursor.from,
+					.rx_packets = 7,
+					.next = !r->cursor.from,
+					/* the second port's driver does not tell */
+					.rx_queue = r->cursor.from == 0 ? 5 : UINT64_MAX};
 	struct dpl_port port = {.port = (uint16_t)r->cursor.from, .device = "fake", .next = !r->cursor.from};
 	struct dpl_set_state *set;
 

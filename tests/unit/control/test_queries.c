@@ -144,7 +144,7 @@ static void counters_of_all_pairs_come_page_by_page(void **state)
 		cursor = zb_get_number(&client.answer.attrs, ZB_ATTR_CURSOR, 0);
 		pages++;
 	} while (cursor != 0 && pages < 100);
-	assert_int_equal(rows, 2 * (7 + BGF_DROP_COUNT) + 1 + DPL_POLL_GAPS + DPL_LOADS);
+	assert_int_equal(rows, 2 * (7 + BGF_DROP_COUNT) + 1 + 1 + DPL_POLL_GAPS + DPL_LOADS);
 	client_close(&client);
 }
 
