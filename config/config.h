@@ -80,7 +80,8 @@ struct config_control {
 	uint32_t heartbeat_s;	    /* a peer that is silent so long is asked, and closed after three times */
 	uint32_t overload_delay_ms; /* a request that waits longer for the data plane: OVERLOAD; 0: never */
 	uint32_t overload_retry_s;  /* when those who were refused for it may come again, around */
-	uint32_t frame_timeout_s;   /* a frame must be whole within it, or the connection is closed */
+	uint32_t peer_gone_s; /* a P-CSCF without a connection for so long: its sets are released; 0: never */
+	uint32_t frame_timeout_s; /* a frame must be whole within it, or the connection is closed */
 };
 
 struct bgf_config {

@@ -179,6 +179,10 @@ const struct schema_key schema[] = {
 		 "seconds"},
 	{"control.heartbeat_s", AT(control.heartbeat_s), INTEGER(1, 3600), .fallback = "10",
 	 .help = "a peer silent for so long is asked, and closed after three times, seconds"},
+	{"control.peer_gone_s", AT(control.peer_gone_s), INTEGER(0, 604800), .fallback = "3600",
+	 .help = "the sets of a P-CSCF that has had no connection for so long are released, seconds; 0: they "
+		 "stay until "
+		 "they expire"},
 	{"control.overload_delay_ms", AT(control.overload_delay_ms), INTEGER(0, 10000), .fallback = "250",
 	 .help = "new registrations are refused (OVERLOAD) while requests, many at once, are answered later "
 		 "than this, ms; 0: never"},

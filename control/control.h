@@ -55,6 +55,7 @@ struct control {
 	LIST_HEAD(, session) sessions;
 	uint32_t session_count;
 	struct peer_list peers;
+	uint32_t remembered; /* peers that are there for their memory alone, or also */
 	struct event *tick;
 	struct event *ready; /* goes off when the daemon is to say that it serves; once */
 };

@@ -39,6 +39,8 @@ static void answer_hello(struct session *s, const struct zb_message_in *m)
 	zb_put_number(&f, ZB_ATTR_CAPACITY, c->capacity);
 	zb_put_number(&f, ZB_ATTR_SET_COUNT, c->table.count);
 	zb_put_number(&f, ZB_ATTR_DATAPLANE_UP, c->serving);
+	if (s->peer->role == ZB_ROLE_PEER)
+		zb_put_number(&f, ZB_ATTR_ENDED_AWAY, s->peer->ended_away);
 	zb_put_number(&f, ZB_ATTR_OVERLOADED, c->overload.on);
 	answer(s, &f);
 }

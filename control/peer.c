@@ -6,8 +6,18 @@
 #include <unistd.h>
 
 #include "control/control.h"
+#include "control/log.h"
 #include "control/sets.h"
 #include "zb/digest.h"
+
+#define SECOND UINT64_C(1000000000)
+
+enum {
+	REMEMBERED_MAX = 256,	/* peers whose sets ended while they were away */
+	RELEASE_AT_ONCE = 4096, /* sets, then the loop may do something else */
+};
+
+static struct log_gate gate = {.rate = 20};
 
 struct peer *peer_get(struct control *c, const char *name, enum zb_role role)
 {
@@ -25,6 +35,7 @@ struct peer *peer_get(struct control *c, const char *name, enum zb_role role)
 	}
 	p->control = c;
 	p->role = role;
+	p->gone_at = timers_now();
 	memcpy(p->name, name, strnlen(name, BGF_PEER_NAME_MAX));
 	TAILQ_INIT(&p->sets);
 	TAILQ_INSERT_TAIL(&c->peers, p, next);
@@ -44,6 +55,15 @@ void peer_unref(struct peer *p)
 	TAILQ_REMOVE(&p->control->peers, p, next);
 	free(p->digests);
 	free(p);
+}
+
+static void forget(struct peer *p)
+{
+	if (!p->is_remembered)
+		return;
+	p->is_remembered = false;
+	p->control->remembered--;
+	peer_unref(p);
 }
 
 static bool is_own_user(const struct origin *origin)
@@ -99,6 +119,8 @@ int peer_connect(struct peer *p, uint64_t instance_id, bool restart, struct refu
 			      "instance %llx of %s is connected", (unsigned long long)p->instance_id,
 			      p->name);
 	p->connections++;
+	p->gone_at = 0;
+	forget(p);
 	if (p->instance_id != instance_id) { /* only the first HELLO of an instance says what it wants */
 		p->instance_id = instance_id;
 		p->restart = restart;
@@ -109,7 +131,63 @@ int peer_connect(struct peer *p, uint64_t instance_id, bool restart, struct refu
 
 void peer_disconnect(struct peer *p)
 {
-	p->connections--;
+	if (--p->connections > 0)
+		return;
+	p->gone_at = timers_now();
+	p->ended_away = 0;
+}
+
+/* --- peers that are away --- */
+
+void peer_set_ended(struct peer *p)
+{
+	if (p->role != ZB_ROLE_PEER || p->connections > 0)
+		return;
+	p->ended_away++;
+	if (p->is_remembered || p->control->remembered == REMEMBERED_MAX)
+		return;
+	p->is_remembered = true;
+	p->control->remembered++;
+	peer_ref(p);
+}
+
+static void release_gone(struct peer *p)
+{
+	struct sa_set *set, *next;
+	unsigned count = 0;
+
+	if (TAILQ_EMPTY(&p->sets))
+		return;
+	log_gated(&gate, LOG_LEVEL_WARNING, "%s has had no connection for %u s: its %u sets are released",
+		  p->name, p->control->config->control.peer_gone_s, p->set_count);
+	for (set = TAILQ_FIRST(&p->sets); set != NULL && count < RELEASE_AT_ONCE; set = next, count++) {
+		next = TAILQ_NEXT(set, of_peer);
+		sets_end(p->control, set, ZB_EVENT_REMOVED, BGF_REMOVED_PEER_GONE);
+	}
+}
+
+void peer_tick_all(struct control *c)
+{
+	const uint64_t limit = c->config->control.peer_gone_s * SECOND;
+	struct peer *p, *next;
+
+	for (p = TAILQ_FIRST(&c->peers); p != NULL && limit > 0 && c->serving; p = next) {
+		peer_ref(p);
+		if (p->role == ZB_ROLE_PEER && p->gone_at != 0 && timers_now() >= p->gone_at + limit)
+			release_gone(p);
+		next = TAILQ_NEXT(p, next);
+		peer_unref(p);
+	}
+}
+
+void peer_forget_all(struct control *c)
+{
+	struct peer *p, *next;
+
+	for (p = TAILQ_FIRST(&c->peers); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, next);
+		forget(p);
+	}
 }
 
 void peer_release_others(struct peer *p)

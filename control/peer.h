@@ -32,6 +32,9 @@ struct peer {
 	uint32_t connections;
 	uint32_t refs; /* sets, sessions and requests that point here */
 	uint32_t set_count;
+	uint64_t gone_at;	   /* when the last connection ended, CLOCK_BOOTTIME, ns; 0: one is there */
+	uint32_t ended_away;	   /* sets that ended since then; still told to those that connect */
+	bool is_remembered;	   /* a reference is held for the sake of ended_away */
 	TAILQ_HEAD(, sa_set) sets; /* those in the table */
 	TAILQ_ENTRY(peer) next;
 	uint64_t *digests; /* sums of those of its sets, by bucket (audit.h); NULL: its role owns none */
@@ -60,6 +63,14 @@ int peer_allow(const struct bgf_config *config, const struct origin *origin, con
  * (INSTANCE_CLASH, -EREMOTEIO). */
 int peer_connect(struct peer *p, uint64_t instance_id, bool restart, struct refusal *ret_refusal);
 void peer_disconnect(struct peer *p);
+
+/* A set of the peer ended, and its event was sent to whoever was there. */
+void peer_set_ended(struct peer *p);
+/* Releases the sets of those that have been gone for too long (control.peer_gone_s), some at a time: call it
+ * twice a second. */
+void peer_tick_all(struct control *c);
+/* Lets go of those that are only remembered: before the daemon ends. */
+void peer_forget_all(struct control *c);
 
 /* Ends what earlier instances installed, if the present one said so. */
 void peer_release_others(struct peer *p);

@@ -307,6 +307,7 @@ void session_tick_all(struct control *c)
 
 	LIST_FOREACH (s, &c->sessions, next)
 		tick(s, now);
+	peer_tick_all(c);
 }
 
 /* --- begin --- */

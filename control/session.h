@@ -73,7 +73,7 @@ void session_finish(struct session *s);
 void session_op_begins(struct session *s, struct op *op);
 void session_op_ends(struct session *s, struct op *op);
 
-/* Heartbeats and time limits of all; call it twice a second. */
+/* Heartbeats and time limits of all, and of peers without any; call it twice a second. */
 void session_tick_all(struct control *c);
 
 #endif

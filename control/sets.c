@@ -325,6 +325,7 @@ static void gone(struct control *c, struct sa_set *set)
 {
 	sets_log(set->ended == ZB_EVENT_EXPIRED ? "expired" : bgf_removed_text(set->name.removed), set);
 	events_set(c, set->ended, set, set->name.removed);
+	peer_set_ended(set->peer);
 	hash_remove(&c->ending, &set->by_id);
 	free_set(set);
 }
@@ -451,6 +452,7 @@ void sets_free(struct control *c)
 	for (uint32_t i = 0; i < c->table.slots; i++)
 		if (c->table.slot[i] != NULL)
 			sets_forget(c, c->table.slot[i]);
+	peer_forget_all(c);
 	if (c->timer != NULL)
 		event_free(c->timer);
 	if (c->timer_fd >= 0)

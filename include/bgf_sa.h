@@ -34,14 +34,15 @@
 	X(DRAINING, 4, "draining")	 /* released; answers may still pass (rules 22, 23) */
 
 /* Why a set ended, as the event 'removed' and the logs say it. X(name, number, text) */
-#define BGF_REMOVED_LIST(X)                                                                      \
-	X(RELEASED, 1, "released by its P-CSCF")                                                 \
-	X(REPLACED, 2, "replaced by a set that was confirmed on the same ports")                 \
-	X(NEW_CHALLENGE, 3, "a new challenge to the same subscriber (rule 15)")                  \
-	X(OPERATOR, 4, "released by an operator")                                                \
-	X(NEW_INSTANCE, 5, "its P-CSCF started anew and released what it had")                   \
-	X(BEGAN_UNPROTECTED, 6, "a registration that began unprotected was confirmed (rule 21)") \
-	X(GAVE_WAY, 7, "superseded, and a newer set of its registration needed its place (rule 6)")
+#define BGF_REMOVED_LIST(X)                                                                         \
+	X(RELEASED, 1, "released by its P-CSCF")                                                    \
+	X(REPLACED, 2, "replaced by a set that was confirmed on the same ports")                    \
+	X(NEW_CHALLENGE, 3, "a new challenge to the same subscriber (rule 15)")                     \
+	X(OPERATOR, 4, "released by an operator")                                                   \
+	X(NEW_INSTANCE, 5, "its P-CSCF started anew and released what it had")                      \
+	X(BEGAN_UNPROTECTED, 6, "a registration that began unprotected was confirmed (rule 21)")    \
+	X(GAVE_WAY, 7, "superseded, and a newer set of its registration needed its place (rule 6)") \
+	X(PEER_GONE, 8, "its P-CSCF had no connection for peer_gone_s")
 
 #define BGF_ALG_ENUM(name, number, text)       BGF_ALG_##name = (number),
 #define BGF_EALG_ENUM(name, number, text)      BGF_EALG_##name = (number),

@@ -141,7 +141,8 @@ struct zb_gateway {
 	uint8_t boot_id[16];
 	uint32_t capacity, sets;
 	uint8_t dataplane_up;
-	uint8_t overloaded; /* new registrations may be refused; also as OVERLOAD told since */
+	uint8_t overloaded;  /* new registrations may be refused; also as OVERLOAD told since */
+	uint32_t ended_away; /* sets of this peer that ended while none of its processes was connected */
 };
 
 /* Makes an association. Does not fail because the gateway is away: connecting happens in the first call and
@@ -258,7 +259,8 @@ int zb_peers(struct zb *zb, struct zb_peer *rows, size_t room, size_t *ret_count
 
 /* Which events this association wants: ZB_EVENT_BIT(kind) | ...; repeated by itself after a reconnect.
  * Remembered, and asked for once there is a connection, also when the call fails for another reason than
- * -EREMOTEIO. After a reconnect ZB_EVENT_GAP tells that events may have been lost. */
+ * -EREMOTEIO. After a reconnect, and where sets ended
+ * while the peer was away, ZB_EVENT_GAP tells that events may have been lost. */
 int zb_subscribe(struct zb *zb, uint32_t events, struct zb_error *ret_error);
 
 /* For a loop of one's own: the descriptor to poll (it changes with a reconnect: ask each time; -1 while not

@@ -162,7 +162,7 @@ static int now_up(struct zb *zb)
 {
 	zb->state = CLIENT_UP;
 	zb->handshake_txn = 0;
-	if (zb->was_up)
+	if (zb->was_up || zb->gateway.ended_away > 0)
 		queue_kind(zb, ZB_EVENT_GAP);
 	zb->was_up = false;
 	return pipeline_up(zb) < 0 ? client_lose(zb, -ENOTCONN, "no memory for what waits to be sent") : 0;
@@ -181,6 +181,7 @@ static void learn_gateway(struct zb *zb, const struct zb_attrs *a)
 	zb->gateway.sets = (uint32_t)zb_get_number(a, ZB_ATTR_SET_COUNT, 0);
 	zb->gateway.dataplane_up = (uint8_t)zb_get_number(a, ZB_ATTR_DATAPLANE_UP, 0);
 	zb->gateway.overloaded = (uint8_t)zb_get_number(a, ZB_ATTR_OVERLOADED, 0);
+	zb->gateway.ended_away = (uint32_t)zb_get_number(a, ZB_ATTR_ENDED_AWAY, 0);
 	/* 0: no data plane was ever seen. An epoch that changed while we were away is no event of theirs. */
 	if (zb->gateway.store_epoch == 0)
 		zb->gateway.store_epoch = former;

@@ -19,8 +19,8 @@
 #include "zb/zb_table.h"
 
 enum {
-	ZB_ATTR_SLOTS = ZB_ATTR_ROWS + 1, /* attribute numbers are below it; held by an assertion */
-	ZB_GROUP_DEPTH = 2,		  /* SET holds SA, PORT holds STAT */
+	ZB_ATTR_SLOTS = ZB_ATTR_ENDED_AWAY + 1, /* attribute numbers are below it; held by an assertion */
+	ZB_GROUP_DEPTH = 2,			/* SET holds SA, PORT holds STAT */
 	ZB_SCOPE_SLOTS = (ZB_ATTR_SLOTS + 15) / 16 * 16, /* rounded up: compared some octets at a time */
 };
 

@@ -129,7 +129,8 @@ enum { ZB_EVENT_FIRST = 64 };
 	X(RETRY_AFTER, 76, U32, 0, UINT32_MAX, OPEN, "when the request may come again, ms")            \
 	X(BUCKET, 77, U16, 0, 4095, OPEN, "AUDIT: of sets, by their ids")                              \
 	X(DIGESTS, 78, OCTETS, 32768, 32768, OPEN, "AUDIT: of all buckets, 8 octets each")             \
-	X(ROWS, 79, OCTETS, 0, 16384, OPEN, "AUDIT: set ids with their digests, 16 octets each")
+	X(ROWS, 79, OCTETS, 0, 16384, OPEN, "AUDIT: set ids with their digests, 16 octets each")       \
+	X(ENDED_AWAY, 80, U32, 0, UINT32_MAX, OPEN, "sets that ended while their peer was away")
 
 /* X(NAME, number, text) */
 #define ZB_CAUSE_LIST(X)                                                              \

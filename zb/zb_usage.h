@@ -34,6 +34,7 @@ enum zb_direction { ZB_DIR_REQUEST, ZB_DIR_ANSWER, ZB_DIR_EVENT, ZB_DIR_COUNT };
 	X(HELLO, ANSWER, CAPACITY, MUST)            \
 	X(HELLO, ANSWER, SET_COUNT, MUST)           \
 	X(HELLO, ANSWER, DATAPLANE_UP, MUST)        \
+	X(HELLO, ANSWER, ENDED_AWAY, MAY)           \
 	X(HELLO, ANSWER, FEATURES, MAY)             \
 	X(HELLO, ANSWER, OVERLOADED, MAY)           \
 	X(BYE, REQUEST, CAUSE, MAY)                 \

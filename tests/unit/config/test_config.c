@@ -40,7 +40,8 @@ static const struct fault faults[] = {
 	 "9: log: found an unknown key; allowed: name, served, dataplane, control\n"},
 	{"unknown key of a group", "control = { };", "control = {\n zb_path = \"/x\"; };",
 	 "9: control.zb_path: found an unknown key; allowed: zb, zb_mode, zb_group, peers, connections_max, "
-	 "await_auth_s, supersede_s, heartbeat_s, overload_delay_ms, overload_retry_s, frame_timeout_s\n"},
+	 "await_auth_s, supersede_s, heartbeat_s, peer_gone_s, overload_delay_ms, overload_retry_s, "
+	 "frame_timeout_s\n"},
 	{"unknown key of a list", "{ address = \"fd00:50::1\"; }",
 	 "{ address = \"fd00:50::1\"; port = 5060; }",
 	 "3: served[1].port: found an unknown key; allowed: address, unprotected_ports, digest_clients\n"},
@@ -322,6 +323,7 @@ static void the_defaults_are_the_tables(void **state)
 	assert_int_equal(c.control.connections_max, 256);
 	assert_int_equal(c.control.await_auth_s, 240);
 	assert_int_equal(c.control.supersede_s, 128);
+	assert_int_equal(c.control.peer_gone_s, 3600);
 	assert_int_equal(c.control.overload_delay_ms, 250);
 	assert_int_equal(c.control.overload_retry_s, 2);
 }

@@ -125,6 +125,7 @@ static void serve(struct fake_dataplane *f, const union request *r)
 	struct dpl_port port = {.port = (uint16_t)r->cursor.from, .device = "fake", .next = !r->cursor.from};
 	struct dpl_set_state *set;
 
+	memcpy(hello.boot_id, f->boot_id, sizeof(hello.boot_id));
 	switch (r->header.type) {
 	case DPL_HELLO:
 		answer(f, &r->header, &hello, sizeof(hello), 0);

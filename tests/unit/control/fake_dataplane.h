@@ -19,6 +19,7 @@ struct fake_dataplane {
 	int listener, client;
 	struct event *accepting, *reading;
 	uint64_t epoch, next_id;
+	uint8_t boot_id[16];
 	bool wipes_late; /* as workers make it: the place of a REMOVE is free when nothing more has come */
 	struct dpl_header late;
 	struct dpl_set_state *late_set;

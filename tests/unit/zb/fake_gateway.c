@@ -75,6 +75,7 @@ static void put_hello(struct zb_frame *a, struct fake *f)
 	zb_put_number(a, ZB_ATTR_CAPACITY, 100);
 	zb_put_number(a, ZB_ATTR_SET_COUNT, 2);
 	zb_put_number(a, ZB_ATTR_DATAPLANE_UP, 1);
+	zb_put_number(a, ZB_ATTR_ENDED_AWAY, f->ended_away);
 }
 
 /* Three sets, two an answer. */

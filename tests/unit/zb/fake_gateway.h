@@ -29,6 +29,7 @@ struct fake {
 	atomic_int events_first; /* as many events go before each answer */
 	atomic_int ask;		 /* a HEARTBEAT of the gateway's goes before each answer */
 	atomic_ullong store_epoch;
+	atomic_uint ended_away;
 	/* of AUDIT: what it holds; NULL: the three sets of QUERY. Not while a request is under way */
 	struct fake_row *audit;
 	size_t audit_count;

@@ -304,6 +304,21 @@ static void test_subscription_is_renewed_with_a_gap(void **state)
 	process_until(x->zb, &s, 3);
 }
 
+/* A P-CSCF that starts and keeps its sets: the gateway says that some of them are gone. */
+static void test_sets_that_ended_while_the_peer_was_away_are_a_gap(void **state)
+{
+	struct fixture *x = *state;
+	struct seen s = {0};
+	struct zb_gateway g;
+
+	x->gateway.ended_away = 3;
+	assert_int_equal(zb_subscribe(x->zb, ZB_EVENTS_ALL, &error), 0);
+	process_until(x->zb, &s, 1);
+	assert_int_equal(s.by_kind[ZB_EVENT_GAP], 1);
+	assert_int_equal(zb_gateway(x->zb, &g, &error), 0);
+	assert_int_equal(g.ended_away, 3);
+}
+
 static void test_heartbeat_is_answered(void **state)
 {
 	struct fixture *x = *state;
@@ -421,6 +436,7 @@ int main(void)
 		TEST(too_many_events_make_a_gap),
 		TEST(events_by_descriptor),
 		TEST(subscription_is_renewed_with_a_gap),
+		TEST(sets_that_ended_while_the_peer_was_away_are_a_gap),
 		TEST(heartbeat_is_answered),
 		TEST(garbage_ends_the_connection),
 		TEST(unknown_event_is_passed_over),
