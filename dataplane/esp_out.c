@@ -154,10 +154,15 @@ static __rte_always_inline void secure(struct worker *w, struct outbound *b, str
 
 static void secure_all(struct worker *w, const struct batch *in, struct outbound *b)
 {
-	for (uint16_t i = in->n > ESP_OUT_LEAD ? in->n - ESP_OUT_LEAD : 0; i < in->n; i++)
-		esp_out_lead(w, in->m[i]);
+	uint16_t led = in->n > ESP_OUT_LEAD ? in->n - ESP_OUT_LEAD : 0;
+
+	/* The second step of those added last is taken on the way, too; in a short burst, at once. */
+	for (; led < in->n && led < ESP_OUT_LEAD; led++)
+		esp_out_lead(w, in->m[led]);
 	for (uint16_t i = 0; i < in->n; i++) {
 		struct pkt *p = pkt(in->m[i]);
+		if (led < in->n)
+			esp_out_lead(w, in->m[led++]);
 		if (p->ipv6)
 			secure(w, b, in->m[i], p, true);
 		else

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,6 +235,48 @@ static void a_burst_keeps_its_order(void **state)
 	}
 }
 
+/* The steps of the look-up overlap with other packets' work: in a burst of any length each packet gets the SA
+ * of its own UE, and what has none is dropped. */
+static void packets_of_a_burst_each_get_their_sa(void **state)
+{
+	enum { UES = 20 };
+	struct sa_hot *h[2 * UES];
+	struct lab_frame f, got;
+	char ue[2 * UES][24];
+	uint32_t spi;
+	(void)state;
+
+	for (unsigned u = 0; u < 2 * UES; u++) {
+		snprintf(ue[u], sizeof(ue[u]), u % 2 ? "fd00:45:2::%u" : "10.45.2.%u", u + 1);
+		h[u] = lab_install_ue(u, ue[u], 0);
+		h[u]->out[1].spi = htonl(0x3000 + u);
+	}
+	for (unsigned n = 1, at = 0; n <= 64; n++) {
+		for (unsigned i = 0; i < n; i++) {
+			const unsigned u = (at + i) * 7 % (2 * UES + 1);
+			const bool ipv6 = u % 2 && u < 2 * UES;
+			lab_make(&f, &(struct lab_packet){.ipv6 = ipv6,
+							  .from_core = true,
+							  .dst = u < 2 * UES ? ue[u] : "10.45.2.250"});
+			lab_put(PORT_CORE, &f);
+		}
+		lab_turn();
+		for (unsigned i = 0; i < n; i++) {
+			const unsigned u = (at + i) * 7 % (2 * UES + 1);
+			if (u == 2 * UES)
+				continue;
+			assert_true(lab_take(PORT_ACCESS, &got));
+			memcpy(&spi, lab_l4(&got), sizeof(spi));
+			assert_int_equal(ntohl(spi), 0x3000 + u);
+		}
+		assert_false(lab_take(PORT_ACCESS, &got));
+		at += n;
+	}
+	const uint64_t drops = lab.w->counters[PORT_CORE].drops[BGF_DROP_NO_SET];
+	assert_int_equal(drops, 64 * 65 / 2 / (2 * UES + 1));
+	assert_int_equal(lab.w->counters[PORT_CORE].forwarded_esp + drops, 64 * 65 / 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, lab_reset)
@@ -246,6 +289,7 @@ int main(void)
 		TEST(too_big_is_told_where_it_may_not_be_fragmented),
 		TEST(a_buffer_without_room_is_a_named_drop),
 		TEST(a_burst_keeps_its_order),
+		TEST(packets_of_a_burst_each_get_their_sa),
 	};
 	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

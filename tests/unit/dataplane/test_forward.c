@@ -144,6 +144,46 @@ static void frames_of_the_kernel_leave_as_they_are(void **state)
 	}
 }
 
+/* Destinations behind a gateway, on the link with a neighbour and without one, and nowhere, of both families,
+ * in turn. */
+static void packets_of_a_burst_each_go_their_way(void **state)
+{
+	static const struct {
+		const char *dst[2]; /* by family */
+	} way[] = {
+		{{"10.45.2.9", "fd00:45:2::9"}},      {{"10.45.0.77", "fd00:45::77"}},
+		{{"10.45.0.2", "fd00:45::2"}},	      {{"10.99.0.1", "fd00:99::1"}},
+		{{"10.45.2.200", "fd00:45:2::ffff"}}, {{"10.45.2.9", "fd00:45:2::9"}},
+	};
+	enum { WAYS = sizeof(way) / sizeof(way[0]), ROUNDS = 5 };
+	struct lab_frame f, got;
+	struct pkt p;
+	unsigned left = 0, told = 0;
+	(void)state;
+
+	for (unsigned i = 0; i < 2 * WAYS * ROUNDS; i++) {
+		lab_make(&f, &(struct lab_packet){.ipv6 = i / WAYS % 2 != 0,
+						  .from_core = true,
+						  .port_src = LAB_SIP,
+						  .dst = way[i % WAYS].dst[i / WAYS % 2]});
+		lab_put(PORT_CORE, &f);
+	}
+	lab_turn();
+	while (lab_take(PORT_ACCESS, &got)) {
+		const bool ipv6 = lab_ip(&got)[0] >> 4 == 6;
+		assert_memory_equal(got.octet, ((uint8_t[]){2, 0, 0, 0, 0x45, 2}), 6);
+		assert_memory_equal(got.octet + 6, lab.port[PORT_ACCESS].mac, 6);
+		assert_memory_equal(got.octet + 12, ipv6 ? "\x86\xdd" : "\x08\x00", 2);
+		left++;
+	}
+	for (; lab_take_exception(&got, &p); told++)
+		assert_int_equal(p.exception, EXCEPTION_NEIGHBOUR);
+	assert_int_equal(left, 2 * 4 * ROUNDS);
+	assert_int_equal(told, 2 * ROUNDS);
+	assert_int_equal(lab.w->counters[PORT_CORE].drops[BGF_DROP_NO_ROUTE], 2 * ROUNDS);
+	assert_int_equal(lab.w->counters[PORT_CORE].forwarded_clear, left);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, lab_reset)
@@ -154,6 +194,7 @@ int main(void)
 		TEST(a_full_ring_to_the_kernel_is_a_named_drop),
 		TEST(the_main_lcore_is_woken_whatever_others_left),
 		TEST(frames_of_the_kernel_leave_as_they_are),
+		TEST(packets_of_a_burst_each_go_their_way),
 	};
 	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

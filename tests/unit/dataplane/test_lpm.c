@@ -176,12 +176,41 @@ static void agrees_with_a_naive_model(void **state)
 	}
 }
 
+/* A range is what may be taken for the destination it was asked for: it has it, and nothing of another id. */
+static void a_range_has_one_id(void **state)
+{
+	(void)state;
+	struct lpm_prefix p[PREFIXES_MAX];
+	unsigned in = 0, out = 0;
+
+	for (int turn = 0; turn < 5000; turn++) {
+		struct lpm *l = build(p, random_prefixes(p));
+		for (int i = 0; i < 40; i++) {
+			const struct bgf_addr a = random_address(), b = random_address();
+			struct lpm_range range;
+			const bool ipv6 = a.family == 6;
+			assert_int_equal(lpm_range(l, a.octet, ipv6, &range), find(l, &a));
+			assert_true(lpm_in_range(&range, a.octet, ipv6));
+			if (a.family != b.family)
+				continue;
+			const bool covered = lpm_in_range(&range, b.octet, ipv6);
+			if (covered)
+				assert_int_equal(find(l, &b), find(l, &a));
+			in += covered;
+			out += !covered;
+		}
+		free(l);
+	}
+	assert_true(in > 1000 && out > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(edges),
 		cmocka_unit_test(an_empty_table_finds_nothing),
 		cmocka_unit_test(agrees_with_a_naive_model),
+		cmocka_unit_test(a_range_has_one_id),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
