@@ -326,8 +326,11 @@ void classify_strays(struct worker *w, enum port_side side, const struct batch *
 	nexthop_find_bulk(w->nexthops[side], dst, ipv6, strays->n, id);
 	for (uint16_t i = 0; i < strays->n; i++) {
 		struct rte_mbuf *m = strays->m[i];
-		if (id[i] != NEXTHOP_LOCAL)
-			drop(w, m, (enum bgf_drop)pkt(m)->ref);
+		const enum bgf_drop reason = (enum bgf_drop)pkt(m)->ref;
+		if (id[i] != NEXTHOP_LOCAL && reason == BGF_DROP_NO_SET && pkt(m)->proto == IP_TCP)
+			handoff_dropped(w, m, reason, EXCEPTION_RESET); /* rule 24 */
+		else if (id[i] != NEXTHOP_LOCAL)
+			drop(w, m, reason);
 		else if (pkt(m)->proto == IP_ESP) /* no SA ends there, and the kernel would answer in ICMP */
 			drop(w, m, BGF_DROP_UNKNOWN_SPI);
 		else

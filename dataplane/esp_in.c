@@ -197,6 +197,8 @@ static __rte_always_inline enum bgf_drop check_whole(struct worker *w, const str
 	if (unlikely(reason != DROP_NONE))
 		return reason;
 	const uint8_t flags = __atomic_load_n(&shared->flags, __ATOMIC_ACQUIRE);
+	if (unlikely(ret->proto == IP_TCP && (flags & SA_TCP) == 0)) /* of a set's packets one (rule 24) */
+		__atomic_fetch_or(&shared->flags, SA_TCP, __ATOMIC_RELAXED);
 	if (likely((flags & (SA_TEMPORARY | SA_WATCH_FIRST)) == 0))
 		return DROP_NONE;
 	const struct inner copy = *ret; /* whose address is known outside: ret's stay in registers */

@@ -12,18 +12,22 @@
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
+#include <rte_random.h>
 #include <rte_ring.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "bgf_sa.h"
 #include "config/config.h"
+#include "gone.h"
 #include "hold.h"
 #include "icmp.h"
 #include "netlink.h"
 #include "nexthop.h"
 #include "pkt.h"
+#include "reset.h"
 #include "tap.h"
 
 enum {
@@ -33,7 +37,7 @@ enum {
 };
 
 /* What shares a rate: a flood of pings must not keep ARP from the kernel, nor either the ICMP errors. */
-enum share { SHARE_NEIGHBOURS, SHARE_OTHERS, SHARE_ERRORS, SHARES };
+enum share { SHARE_NEIGHBOURS, SHARE_OTHERS, SHARE_ERRORS, SHARE_RESETS, SHARE_PROBES, SHARES };
 
 struct bucket {
 	uint64_t tokens, filled; /* tokens: thousandths of a packet; filled: ms */
@@ -56,6 +60,7 @@ struct exceptions {
 	struct rte_mempool *pool;
 	uint32_t rate;
 	struct hold *hold;
+	struct gone *gone;
 };
 
 static uint64_t now_ms(void)
@@ -240,6 +245,23 @@ static void release_held(struct exceptions *e, uint64_t now)
 	}
 }
 
+/* Sends an IP packet that was made here. */
+static void send_made(struct exceptions *e, unsigned side, bool ipv6, const uint8_t *packet, size_t length,
+		      uint64_t now)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(e->pool);
+	struct ether_header *out =
+		m ? (void *)rte_pktmbuf_append(m, (uint16_t)(sizeof(*out) + length)) : NULL;
+	if (!out) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	out->ether_type = htons(ipv6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP);
+	memcpy(out + 1, packet, length);
+	*pkt(m) = (struct pkt){.side = (uint8_t)side, .out_side = (uint8_t)side, .ipv6 = ipv6};
+	to_neighbour(e, m, now);
+}
+
 /* The packet was counted as dropped; what becomes of the error about it is nobody's loss. */
 static void icmp_error(struct exceptions *e, struct rte_mbuf *about, enum icmp_error kind, uint64_t now)
 {
@@ -263,16 +285,35 @@ static void icmp_error(struct exceptions *e, struct rte_mbuf *about, enum icmp_e
 	size_t built = icmp_error_build(kind, packet, length - sizeof(*eth), p->mtu, &source, error);
 	if (built == 0)
 		return;
-	struct rte_mbuf *m = rte_pktmbuf_alloc(e->pool);
-	struct ether_header *out = m ? (void *)rte_pktmbuf_append(m, (uint16_t)(sizeof(*out) + built)) : NULL;
-	if (!out) {
-		rte_pktmbuf_free(m);
-		return;
-	}
-	out->ether_type = htons(p->ipv6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP);
-	memcpy(out + 1, error, built);
-	*pkt(m) = (struct pkt){.side = p->side, .out_side = p->side, .ipv6 = p->ipv6};
-	to_neighbour(e, m, now);
+	send_made(e, p->side, p->ipv6, error, built, now);
+}
+
+/* Rule 24, when the P-CSCF sends on a connection whose set is gone. */
+static void reset(struct exceptions *e, struct rte_mbuf *about, uint64_t now)
+{
+	const struct pkt *p = pkt(about);
+	const uint8_t *packet = rte_pktmbuf_mtod_offset(about, const uint8_t *, sizeof(struct ether_header));
+	struct reset_pair pair;
+	uint8_t built[RESET_MAX];
+	size_t length = reset_build(packet, p->ipv6, p->payload, built, &pair);
+
+	if (length > 0 && gone_lately(e->gone, &pair, (uint32_t)(now / 1000)) &&
+	    within_rate(&e->side[p->side].bucket[SHARE_RESETS], e->rate, now))
+		send_made(e, p->side, p->ipv6, built, length, now);
+}
+
+void exceptions_tcp_gone(void *exceptions, const struct bgf_set_selectors *selectors, unsigned which)
+{
+	struct exceptions *e = exceptions;
+	uint64_t now = now_ms();
+	struct reset_pair pair;
+	uint8_t built[RESET_MAX];
+	size_t length =
+		reset_probe(selectors, which, (uint32_t)rte_rand(), (uint32_t)rte_rand(), built, &pair);
+
+	gone_add(e->gone, &pair, (uint32_t)(now / 1000));
+	if (within_rate(&e->side[PORT_CORE].bucket[SHARE_PROBES], e->rate, now))
+		send_made(e, PORT_CORE, selectors->ue.family == 6, built, length, now);
 }
 
 /* ---- towards the kernel ---- */
@@ -307,6 +348,9 @@ static void take(struct exceptions *e, struct rte_mbuf *m, uint64_t now)
 		break;
 	case EXCEPTION_TTL:
 		icmp_error(e, m, ICMP_ERROR_TTL, now);
+		break;
+	case EXCEPTION_RESET:
+		reset(e, m, now);
 		break;
 	}
 	rte_pktmbuf_free(m);
@@ -456,9 +500,10 @@ int exceptions_start(const struct exceptions_args *args, struct exceptions **ret
 		.pool = args->pool,
 		.rate = args->rate,
 		.hold = hold_new(),
+		.gone = gone_new(),
 		.side = {{.tap = -1}, {.tap = -1}},
 	};
-	if (e->hold)
+	if (e->hold && e->gone)
 		r = 0;
 	for (unsigned side = 0; r == 0 && side < PORT_SIDES; side++)
 		r = side_start(&e->side[side], args, (enum port_side)side, error, error_size);
@@ -484,6 +529,7 @@ void exceptions_stop(struct exceptions *e)
 	while (e->hold && hold_next(e->hold, &cursor, 0, &key, &late))
 		rte_pktmbuf_free_bulk(m, hold_take(e->hold, cursor, m));
 	free(e->hold);
+	gone_free(e->gone);
 	for (unsigned side = 0; side < PORT_SIDES; side++) {
 		netlink_close(e->side[side].netlink);
 		if (e->side[side].tap >= 0)

@@ -11,6 +11,7 @@
 #include "counters.h"
 #include "port.h"
 
+struct bgf_set_selectors;
 struct config_port;
 struct nexthop_table;
 struct rte_mempool;
@@ -24,6 +25,8 @@ enum exception_kind {
 	EXCEPTION_TOO_BIG, /* counted as dropped; send an ICMP 'too big' with pkt.mtu back, where ICMP allows
 			      it */
 	EXCEPTION_TTL,	   /* counted as dropped; send an ICMP 'time exceeded' back, where ICMP allows it */
+	EXCEPTION_RESET,   /* counted as dropped; a TCP segment of the core side that no set takes: reset the
+			      connection if its set went lately (rule 24) */
 };
 
 struct exceptions;
@@ -51,6 +54,10 @@ int exceptions_fds(const struct exceptions *e, int *fds, int room);
 /* Moves what waits: ring → taps, taps → ring, netlink → next hops, held packets whose neighbour came or whose
  * time is up. Never blocks. Call it when a descriptor is readable, and ten times a second. */
 void exceptions_run(struct exceptions *e);
+
+/* sets_args.tcp_gone, with a struct exceptions: the P-CSCF's end of the connection on this pair of ports is
+ * reset (rule 24), at once as far as the rate allows, else when the P-CSCF next sends something on it. */
+void exceptions_tcp_gone(void *exceptions, const struct bgf_set_selectors *selectors, unsigned which);
 
 /* 0, or -ENODEV with a sentence in error[] when a tap is gone: its descriptor would wake the caller for ever,
  * and nothing finds its way any more. */

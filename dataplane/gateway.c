@@ -320,7 +320,9 @@ static int control_start(struct gateway *g)
 				      .rcu = g->rcu,
 				      .workers = g->workers,
 				      .done = ctl_done,
-				      .context = g->ctl};
+				      .context = g->ctl,
+				      .tcp_gone = exceptions_tcp_gone,
+				      .tcp_context = g->exceptions};
 	g->trouble = trouble_new(g->store, tell_trouble, g->ctl);
 	rc = g->trouble != NULL ? sets_new(&sets_args, &g->sets) : -ENOMEM;
 	if (rc != 0) {

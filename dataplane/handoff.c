@@ -20,7 +20,8 @@ static void wake_main(const struct worker *w)
 
 static bool counted_as_drop(const struct pkt *p)
 {
-	return p->exception == EXCEPTION_TOO_BIG || p->exception == EXCEPTION_TTL;
+	return p->exception == EXCEPTION_TOO_BIG || p->exception == EXCEPTION_TTL ||
+	       p->exception == EXCEPTION_RESET;
 }
 
 void handoff_flush(struct worker *w)

@@ -18,6 +18,8 @@ enum {
 	SA_IPV6 = 1 << 1,
 	SA_WATCH_FIRST =
 		1 << 2, /* tell the main lcore of the next good inbound payload (rule 20); owner clears */
+	SA_TCP = 1
+		 << 3, /* it carried TCP, of which something may be left when it goes (rule 24); owner sets */
 };
 
 /* Written by the main lcore before publishing; afterwards `flags` alone changes (one byte, release store).

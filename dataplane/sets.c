@@ -98,7 +98,8 @@ static int hot_fill(struct sets *s, uint32_t slot, uint16_t served)
 	memcpy(h->shared.ue, sel->ue.octet, sizeof(h->shared.ue));
 	h->shared.served = served;
 	h->shared.owner = owner_of(&sel->ue, &sel->served, s->args.workers);
-	h->shared.flags = (uint8_t)((h->shared.flags & SA_WATCH_FIRST) | (sel->ue.family == 6 ? SA_IPV6 : 0) |
+	h->shared.flags = (uint8_t)((h->shared.flags & (SA_WATCH_FIRST | SA_TCP)) |
+				    (sel->ue.family == 6 ? SA_IPV6 : 0) |
 				    (c->state == BGF_SET_TEMPORARY ? SA_TEMPORARY : 0));
 	h->in[BGF_SPI_PS].port_ue = htons(sel->port_uc);
 	h->in[BGF_SPI_PS].port_local = htons(sel->port_ps);
@@ -185,12 +186,25 @@ static void state_fill(const struct sets *s, uint32_t slot, struct dpl_set_state
 		ret->drops[i] = c->drops[i];
 }
 
+/* Of its two pairs of ports one may be a newer set's by now (rule 6), and its connections too. */
+static void tell_tcp_gone(const struct sets *s, uint32_t slot, const struct dpl_set_state *set)
+{
+	if (!(s->hot[slot].shared.flags & SA_TCP))
+		return;
+	for (uint32_t which = 0; which < 2; which++) {
+		struct tuple_key key = key_of(s, slot, which);
+		if (tuple_find(s->args.tuples, &key) == TUPLE_NONE)
+			s->args.tcp_gone(s->args.tcp_context, &set->selectors, which);
+	}
+}
+
 static void complete(struct sets *s, const struct pending *p)
 {
 	struct dpl_set_state set;
 
 	state_fill(s, p->slot, &set);
 	if (p->ticket.type == DPL_SET_REMOVE) {
+		tell_tcp_gone(s, p->slot, &set);
 		store_wipe(s->args.store, p->slot);
 		slot_give(s, p->slot);
 	}

@@ -38,6 +38,10 @@ struct sets_args {
 	/* Every worker has seen a change: answer it. For a removal, `set` is what it was at last. */
 	void (*done)(void *context, const struct sets_ticket *ticket, const struct dpl_set_state *set);
 	void *context;
+	/* A set that carried TCP is gone, and nothing finds its outbound SA `which` (sa_hot.out[]) any more
+	 * (rule 24). */
+	void (*tcp_gone)(void *tcp_context, const struct bgf_set_selectors *selectors, unsigned which);
+	void *tcp_context;
 };
 
 /* Takes over what the store holds: every LIVE record is checked, its HMAC states, owner and tuples are made

@@ -28,6 +28,7 @@ struct state {
 	struct sets *sets;
 	uint16_t workers;
 	void (*done)(void *context, const struct sets_ticket *ticket, const struct dpl_set_state *set);
+	void (*tcp_gone)(void *context, const struct bgf_set_selectors *selectors, unsigned which);
 	void *context;
 };
 
@@ -57,7 +58,9 @@ static inline void state_open(struct state *s)
 				 .rcu = s->rcu,
 				 .workers = s->workers,
 				 .done = s->done,
-				 .context = s->context};
+				 .context = s->context,
+				 .tcp_gone = s->tcp_gone,
+				 .tcp_context = s->context};
 	assert_int_equal(sets_new(&args, &s->sets), 0);
 }
 

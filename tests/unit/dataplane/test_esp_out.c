@@ -118,6 +118,36 @@ static void rule_2_without_a_set_nothing_leaves_in_the_clear(void **state)
 	}
 }
 
+/* Its connection's set may be gone: that is for the main lcore to know. */
+static void rule_24_a_tcp_segment_without_a_set_goes_to_the_main_lcore(void **state)
+{
+	struct lab_frame f, got;
+	struct pkt meta;
+	(void)state;
+
+	EACH_FAMILY
+	{
+		lab_install(LAB_SLOT, ipv6, 0);
+		lab_make(&f, &(struct lab_packet){
+				     .ipv6 = ipv6, .from_core = true, .proto = 6, .port_src = LAB_PC + 1});
+		lab_expect_drop(PORT_CORE, &f, BGF_DROP_NO_SET);
+		assert_true(lab_take_exception(&got, &meta));
+		assert_int_equal(meta.exception, EXCEPTION_RESET);
+		assert_memory_equal(got.octet, f.octet, f.length);
+		assert_int_equal(lab.w->counters[PORT_CORE].exceptions, 0);
+		/* a datagram does not; nor does a segment of another kind of stray */
+		lab_make(&f, &(struct lab_packet){.ipv6 = ipv6, .from_core = true, .port_src = LAB_PC + 1});
+		lab_expect_drop(PORT_CORE, &f, BGF_DROP_NO_SET);
+		lab_make(&f, &(struct lab_packet){.ipv6 = ipv6,
+						  .from_core = true,
+						  .proto = 6,
+						  .src = ipv6 ? "fd00:50::99" : "10.50.0.99"});
+		lab_put(PORT_CORE, &f);
+		lab_turn();
+		assert_false(lab_take_exception(&got, &meta));
+	}
+}
+
 static void rule_8_after_the_last_sequence_number_nothing_is_sent(void **state)
 {
 	struct lab_frame f, want, got;
@@ -284,6 +314,7 @@ int main(void)
 		TEST(what_leaves_is_esp_octet_for_octet),
 		TEST(rule_1_the_pair_ps_to_uc_has_an_sa_of_its_own),
 		TEST(rule_2_without_a_set_nothing_leaves_in_the_clear),
+		TEST(rule_24_a_tcp_segment_without_a_set_goes_to_the_main_lcore),
 		TEST(rule_8_after_the_last_sequence_number_nothing_is_sent),
 		TEST(rule_16_a_temporary_set_carries_no_other_request_outwards),
 		TEST(too_big_is_told_where_it_may_not_be_fragmented),

@@ -30,12 +30,23 @@ static void note(void *context, const struct sets_ticket *ticket, const struct d
 	answer.set = *set;
 }
 
+static unsigned tcp_gone[2];
+
+static void note_tcp_gone(void *context, const struct bgf_set_selectors *selectors, unsigned which)
+{
+	(void)context;
+	assert_int_equal(selectors->port_uc, 5001);
+	tcp_gone[which]++;
+}
+
 static int setup(void **state)
 {
 	(void)state;
 	memset(&s, 0, sizeof(s));
 	memset(&answer, 0, sizeof(answer));
+	memset(tcp_gone, 0, sizeof(tcp_gone));
 	s.done = note;
+	s.tcp_gone = note_tcp_gone;
 	state_new(&s);
 	return 0;
 }
@@ -214,6 +225,57 @@ static void rule_6_a_replacing_set_takes_over_at_confirm(void **state)
 	state_close(&s);
 	state_open(&s);
 	assert_int_equal(outbound(&new, 1), tuple_ref(slot_of(&new), 1));
+}
+
+static void carry_tcp(const struct dpl_set_state *set)
+{
+	store_hot(s.store)[slot_of(set)].shared.flags |= SA_TCP;
+}
+
+static void rule_24_the_end_of_a_set_that_carried_tcp_is_told(void **state)
+{
+	(void)state;
+	struct dpl_set_add add = order(0);
+	struct dpl_set_state silent = added(&add);
+
+	removed(silent.set_id);
+	assert_int_equal(tcp_gone[0] + tcp_gone[1], 0);
+	struct dpl_set_state set = added(&add);
+	assert_false(store_hot(s.store)[slot_of(&set)].shared.flags & SA_TCP);
+	carry_tcp(&set);
+	state_close(&s); /* a restart forgets nothing that is there */
+	state_open(&s);
+	assert_int_equal(tcp_gone[0] + tcp_gone[1], 0);
+	rte_rcu_qsbr_thread_register(s.rcu, 0);
+	rte_rcu_qsbr_thread_online(s.rcu, 0);
+	struct sets_ticket t = ticket(DPL_SET_REMOVE, 0);
+	assert_int_equal(sets_remove(s.sets, set.set_id, &t), 0);
+	sets_poll(s.sets);
+	assert_int_equal(tcp_gone[0] + tcp_gone[1], 0); /* a worker may send on it yet */
+	rte_rcu_qsbr_thread_offline(s.rcu, 0);
+	assert_int_equal(sets_poll(s.sets), 0);
+	assert_int_equal(tcp_gone[0], 1);
+	assert_int_equal(tcp_gone[1], 1);
+}
+
+/* A phone that rebooted has its ports again: what runs on them is the new set's. */
+static void rule_24_ports_that_a_newer_set_has_are_left_alone(void **state)
+{
+	(void)state;
+	struct dpl_set_add add = order(0);
+	struct dpl_set_state old = added(&add);
+
+	carry_tcp(&old);
+	add.name.flags = BGF_SET_REPLACE;
+	add.selectors.port_us++; /* one pair of them */
+	struct dpl_set_state new = added(&add);
+	struct dpl_set_update update = {
+		.set_id = new.set_id, .state = BGF_SET_ESTABLISHED, .takes_over = 1, .name = add.name};
+	struct sets_ticket t = ticket(DPL_SET_UPDATE, 1);
+	assert_int_equal(sets_update(s.sets, &update, &t), 0);
+	removed(old.set_id);
+	assert_int_equal(tcp_gone[0], 0);
+	assert_int_equal(tcp_gone[1], 1);
 }
 
 static void a_set_is_not_freed_before_every_worker_passed(void **state)
@@ -491,6 +553,8 @@ int main(void)
 		T(a_stale_spi_is_unknown_when_the_slot_is_used_again),
 		T(rule_6_ports_in_use_are_refused_and_named),
 		T(rule_6_a_replacing_set_takes_over_at_confirm),
+		T(rule_24_the_end_of_a_set_that_carried_tcp_is_told),
+		T(rule_24_ports_that_a_newer_set_has_are_left_alone),
 		T(a_set_is_not_freed_before_every_worker_passed),
 		T(recovery_keeps_windows_and_sequence_numbers),
 		T(recovery_removes_what_cannot_be_served),
