@@ -152,7 +152,8 @@ const struct schema_key schema[] = {
 	{"dataplane.clear_burst", AT(dataplane.clear_burst), INTEGER(1, 10000000), .fallback = "400",
 	 .help = "cleartext packets at once from one source"},
 	{"dataplane.exception_rate", AT(dataplane.exception_rate), INTEGER(1, 10000000), .fallback = "1000",
-	 .help = "packets a second that a port hands to the kernel (ARP, ND, ICMP, routing protocols)"},
+	 .help = "packets a second that a port hands to the kernel (ARP, ND, ICMP, routing protocols), and "
+		 "ICMP errors and TCP resets that it makes"},
 	PORT_KEYS(access, "the port towards the UEs"),
 	PORT_KEYS(core, "the port towards the P-CSCFs"),
 

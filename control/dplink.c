@@ -340,6 +340,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (int i = 0; i < PACKETS_AT_ONCE && l->fd == fd; i++) {
 		ssize_t n = recv(fd, l->record, RECORD_MAX, MSG_DONTWAIT);
+		/* An end with our HELLO unread is told before what was said to it: why. */
+		if (n < 0 && errno == ECONNRESET)
+			n = recv(fd, l->record, RECORD_MAX, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0) {

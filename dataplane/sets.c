@@ -189,7 +189,7 @@ static void state_fill(const struct sets *s, uint32_t slot, struct dpl_set_state
 /* Of its two pairs of ports one may be a newer set's by now (rule 6), and its connections too. */
 static void tell_tcp_gone(const struct sets *s, uint32_t slot, const struct dpl_set_state *set)
 {
-	if (!(s->hot[slot].shared.flags & SA_TCP))
+	if (s->args.tcp_gone == NULL || !(s->hot[slot].shared.flags & SA_TCP))
 		return;
 	for (uint32_t which = 0; which < 2; which++) {
 		struct tuple_key key = key_of(s, slot, which);

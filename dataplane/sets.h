@@ -39,7 +39,7 @@ struct sets_args {
 	void (*done)(void *context, const struct sets_ticket *ticket, const struct dpl_set_state *set);
 	void *context;
 	/* A set that carried TCP is gone, and nothing finds its outbound SA `which` (sa_hot.out[]) any more
-	 * (rule 24). */
+	 * (rule 24). NULL: nobody asks. */
 	void (*tcp_gone)(void *tcp_context, const struct bgf_set_selectors *selectors, unsigned which);
 	void *tcp_context;
 };

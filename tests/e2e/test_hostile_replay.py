@@ -224,7 +224,7 @@ def test_rule_23_after_release_its_spis_are_unknown(field, ue, transport):
     ue.release()
     with field.dropped("access", unknown_spi=2):
         field.access.send(good(ue, 2, "ps", transport), good(ue, 2, "pc", transport))
-    with field.dropped("core", no_set=2):
+    with field.dropped("core", no_set=2, to_core=2 if transport == "tcp" else 0):  # rule 24: a reset for each
         field.core.send(ue.from_core(transport=transport), ue.from_core(sa="uc", transport=transport))
 
 

@@ -196,6 +196,15 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
 	struct fake_dataplane *f = arg;
 
 	(void)what;
+	if (f->is_busy) {
+		int second = accept(fd, NULL, NULL);
+		struct dpl_hello_answer busy = {
+			.header = {.type = DPL_HELLO | DPL_ANSWER, .length = sizeof(busy), .status = -EBUSY},
+			.version = DPL_VERSION};
+		send(second, &busy, sizeof(busy), MSG_NOSIGNAL);
+		close(second);
+		return;
+	}
 	f->client = accept(fd, NULL, NULL);
 	f->reading = event_new(f->base, f->client, EV_READ | EV_PERSIST, on_request, f);
 	event_add(f->reading, NULL);

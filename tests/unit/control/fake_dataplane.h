@@ -23,6 +23,7 @@ struct fake_dataplane {
 	bool wipes_late; /* as workers make it: the place of a REMOVE is free when nothing more has come */
 	struct dpl_header late;
 	struct dpl_set_state *late_set;
+	bool is_busy;	    /* it serves another */
 	bool is_mute;	    /* it takes requests and answers none */
 	bool is_deaf_after; /* it carries out the next request and dies before it answers */
 	struct dpl_set_state set[FAKE_CAPACITY]; /* set_id 0: free */
