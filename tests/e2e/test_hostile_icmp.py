@@ -218,6 +218,24 @@ def test_the_kernel_sends_from_its_own_addresses_only(field):
         raw.close()
 
 
+@BOTH
+def test_more_icmp_errors_than_their_rate(field, ues, family):
+    """A flood of what asks for errors gets as many as the rate allows, and is dropped by its name all the same."""
+    packet = last_hop(plain(ues[family].address, ues[family].served, 5070, 5060, sip("OPTIONS")), 1)
+    time.sleep(1.1)  # the rate's burst is whole
+    before, begin, sent = field.counters(), time.monotonic(), 6000
+    field.access.forget()
+    for number in range(sent):
+        field.access.send(packet)
+        if number % 100 == 99:
+            time.sleep(0.005)
+    field.settle()
+    errors = len(field.access.received())
+    assert (field.counters() - before)["access", "ttl_expired"] == sent
+    assert 500 < errors <= min(1000 * (time.monotonic() - begin + 1) + 1, sent / 2)
+    ues[family].passes()
+
+
 def test_more_for_the_kernel_than_its_rate(field):
     """A flood of echo requests costs the kernel its rate and no more; the rest is `exception_rate=`."""
     host = field.ue(4, 42).address

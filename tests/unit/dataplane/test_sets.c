@@ -198,8 +198,26 @@ static void rule_6_ports_in_use_are_refused_and_named(void **state)
 	assert_int_equal(sets_add(s.sets, &add, &t, &clash), -EEXIST);
 	assert_int_equal(clash.clash, DPL_CLASH_PORT_US);
 	assert_int_equal(sets_live(s.sets), 1);
-	add.selectors.port_pc = 6064; /* rule 7: with another port_pc it is another pair */
-	added(&add);
+}
+
+/* A re-authentication: with another port_uc and port_pc they are other pairs, of the same UE and beside it.
+ */
+static void rule_7_port_us_and_port_ps_stay_while_the_others_change(void **state)
+{
+	(void)state;
+	struct dpl_set_add add = order(0), again = order(0), other = order(0);
+	struct dpl_set_state old = added(&add);
+
+	again.selectors.port_uc = 7001;
+	again.selectors.port_pc = 6064;
+	struct dpl_set_state new = added(&again);
+	other.selectors.ue.octet[3]++; /* all UEs share the P-CSCF's ports */
+	struct dpl_set_state another = added(&other);
+	for (uint32_t which = 0; which < 2; which++) {
+		assert_int_equal(outbound(&old, (int)which), tuple_ref(slot_of(&old), which));
+		assert_int_equal(outbound(&new, (int)which), tuple_ref(slot_of(&new), which));
+		assert_int_equal(outbound(&another, (int)which), tuple_ref(slot_of(&another), which));
+	}
 }
 
 static void rule_6_a_replacing_set_takes_over_at_confirm(void **state)
@@ -552,6 +570,7 @@ int main(void)
 		T(rule_5_no_spi_is_reserved),
 		T(a_stale_spi_is_unknown_when_the_slot_is_used_again),
 		T(rule_6_ports_in_use_are_refused_and_named),
+		T(rule_7_port_us_and_port_ps_stay_while_the_others_change),
 		T(rule_6_a_replacing_set_takes_over_at_confirm),
 		T(rule_24_the_end_of_a_set_that_carried_tcp_is_told),
 		T(rule_24_ports_that_a_newer_set_has_are_left_alone),

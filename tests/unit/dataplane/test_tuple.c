@@ -196,6 +196,38 @@ static void keys_that_differ_in_one_field_are_never_mistaken(void **state)
 	}
 }
 
+/* One chain of a full bucket and one behind it. A reader on its way down it would miss what moves up, or walk
+ * on in a bucket that is another chain's: it looks again, because the version stepped. */
+static void the_version_steps_with_each_move(void **state)
+{
+	(void)state;
+	enum { ENTRIES = 10 };
+	struct tuple_key k;
+
+	tuple_table_free(table);
+	table = tuple_table_new(hot, 1, 0); /* one main bucket */
+	assert_non_null(table);
+	for (uint32_t ref = 0; ref < ENTRIES; ref++) {
+		k = key_of(ref);
+		assert_int_equal(tuple_add(table, &k, ref), 0);
+	}
+	assert_int_equal(table->bucket[0].next, 1);
+	static const struct {
+		uint32_t bucket; /* whose first entry goes */
+		bool is_chained; /* afterwards */
+	} rows[] = {
+		{0, true},  /* the last one, in the second bucket, takes its place */
+		{1, false}, /* the second bucket leaves the chain */
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const uint32_t before = table->version, ref = table->bucket[rows[i].bucket].ref[0];
+		k = key_of(ref);
+		assert_int_equal(tuple_remove(table, &k, ref), 0);
+		assert_int_equal(table->version, before + 1);
+		assert_int_equal(table->bucket[0].next != 0, rows[i].is_chained);
+	}
+}
+
 static struct {
 	int stop;
 	uint64_t looked, wrong;
@@ -263,6 +295,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rule_6_a_tuple_moves_to_the_new_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_that_differ_in_one_field_are_never_mistaken, setup_small,
 						teardown),
+		cmocka_unit_test_setup_teardown(the_version_steps_with_each_move, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reader_never_misses_what_stays, setup, teardown),
 	};
 
