@@ -151,7 +151,6 @@ static int judge_pairs(const struct judge *j, struct admission *a, struct refusa
  * are the only ones that a fourth can get. */
 static int judge_place(const struct judge *j, struct admission *a, struct refusal *r)
 {
-	unsigned before = a->go_count;
 	struct refusal number;
 	int in_use = judge_pairs(j, a, r);
 
@@ -159,9 +158,7 @@ static int judge_place(const struct judge *j, struct admission *a, struct refusa
 		return 0;
 	if (in_use == 0)
 		return judge_number(j, a, r);
-	if (judge_number(j, a, &number) != 0 || a->go_count == before)
-		return in_use;
-	return judge_pairs(j, a, r);
+	return judge_number(j, a, &number) != 0 ? in_use : judge_pairs(j, a, r);
 }
 
 /* Rule 4: a UE address never has one SPI twice. */

@@ -239,6 +239,22 @@ static void rule_6_the_set_that_the_401_travels_on_does_not_count(void **state)
 	assert_int_equal(f->a.via->id, 3);
 }
 
+/* A phone that tried again on the same ports before it had an answer. */
+static void rule_6_the_set_that_the_401_travels_on_may_be_the_replaced_one(void **state)
+{
+	struct fixture *f = *state;
+	struct install old = nth(1), in = nth(1);
+	struct sa_set *set = enter(f, &old, 1, BGF_SET_TEMPORARY);
+
+	in.reference++;
+	in.flags = BGF_SET_REPLACE;
+	in.via_set = 1;
+	expect_admission(f, &in);
+	assert_ptr_equal(f->a.via, set);
+	assert_ptr_equal(f->a.replaces, set);
+	assert_int_equal(f->a.go_count, 0);
+}
+
 /* Sets of another class or registration are never in the way of this one's (rules 20, 21). */
 static void rule_6_an_emergency_set_does_not_give_way(void **state)
 {
@@ -360,6 +376,7 @@ int main(void)
 		T(rule_6_who_gives_way_to_a_fourth),
 		T(rule_6_two_give_way_where_one_is_not_enough),
 		T(rule_6_the_set_that_the_401_travels_on_does_not_count),
+		T(rule_6_the_set_that_the_401_travels_on_may_be_the_replaced_one),
 		T(rule_6_an_emergency_set_does_not_give_way),
 		T(rule_7_port_us_and_port_ps_stay_and_are_shared),
 		T(rule_15_other_temporary_sets_go_first_and_their_ports_are_free),
