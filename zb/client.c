@@ -291,6 +291,13 @@ static int read_more(struct zb *zb)
 	return 1;
 }
 
+/* Within zb_process no event is lost for want of room: they are handed on, and then it reads on. */
+static bool events_must_go(struct zb *zb)
+{
+	zb->events_first = zb->pipeline.telling && zb->queue.count == CLIENT_EVENTS_MAX;
+	return zb->events_first;
+}
+
 int client_pump(struct zb *zb)
 {
 	struct zb_header header;
@@ -300,7 +307,7 @@ int client_pump(struct zb *zb)
 
 	for (int reads = 0; r > 0 && reads < PUMP_READS; reads++) {
 		while ((r = zb_stream_next(&zb->in, &frame, &header, &fault)) == 1)
-			if ((r = dispatch(zb, frame, header.length)) != 0)
+			if ((r = dispatch(zb, frame, header.length)) != 0 || events_must_go(zb))
 				return r;
 		if (r < 0)
 			return client_lose(zb, -EPROTO, "what comes is no frame of Zb version %d: %s",

@@ -67,6 +67,7 @@ struct zb {
 	uint8_t out[CLIENT_REQUEST_MAX];
 
 	struct event_queue queue;
+	bool events_first; /* client_pump stopped within zb_process: events must go on before more is read */
 	struct pipeline pipeline;
 };
 

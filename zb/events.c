@@ -13,7 +13,10 @@
 
 #include "zb/records.h"
 
-enum { RING_FIRST = 16 };
+enum {
+	RING_FIRST = 16,
+	ROUNDS_MAX = 16, /* of full queues in one zb_process: the caller has other things to do */
+};
 
 /* Doubles the ring, its events in order from the start. */
 static bool ring_grow(struct event_queue *q)
@@ -134,24 +137,35 @@ static int progress(struct zb *zb)
 	return r < 0 ? r : keep_alive(zb, client_now_ms());
 }
 
-int zb_process(struct zb *zb, zb_on_event on_event, void *arg)
+static int tell_events(struct zb *zb, zb_on_event on_event, void *arg)
 {
 	struct zb_event event;
 	int count = 0;
+
+	for (; queue_take(&zb->queue, &event); count++)
+		if (on_event != NULL)
+			on_event(&event, arg);
+	return count;
+}
+
+int zb_process(struct zb *zb, zb_on_event on_event, void *arg)
+{
+	int count = 0, r, rounds = 0;
 
 	if (zb->pid != getpid())
 		return -ECHILD;
 	zb->pipeline.telling = true;
 	zb->pipeline.told = 0;
-	int r = progress(zb);
+	do {
+		zb->events_first = false;
+		r = progress(zb);
+		count += tell_events(zb, on_event, arg);
+	} while (zb->events_first && r == 0 && ++rounds < ROUNDS_MAX);
 	pipeline_tell(zb, client_now_ms());
 	/* What was started before, and by those who were told. */
 	if (zb->state == CLIENT_UP && box_waiting(&zb->outbox) > 0 && client_flush(zb) < 0)
 		pipeline_tell(zb, client_now_ms());
 	zb->pipeline.telling = false;
-	for (; queue_take(&zb->queue, &event); count++)
-		if (on_event != NULL)
-			on_event(&event, arg);
-	count += zb->pipeline.told;
+	count += tell_events(zb, on_event, arg) + zb->pipeline.told;
 	return count > 0 ? count : r;
 }

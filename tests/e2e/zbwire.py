@@ -33,9 +33,10 @@ MESSAGE_NAME = {number: name for name, number in MESSAGE.items()}
 
 
 class ZbRefused(Exception):
-    """The gateway's answer was a cause: .cause is its name, .attribute the offending one's."""
+    """The gateway's answer was a cause: .cause is its name, .attribute the offending one's, .answer all of it."""
 
     def __init__(self, answer):
+        self.answer = answer
         self.cause = CAUSE.get(answer["CAUSE"], answer["CAUSE"])
         self.attribute = ATTRIBUTE_NAME.get(answer.get("BAD_ATTRIBUTE"), (None, None))[0]
         super().__init__(f"{self.cause} {self.attribute or ''}: {answer.get('TEXT', '')}")

@@ -102,6 +102,16 @@ static void process_until(struct zb *zb, struct seen *s, unsigned count)
 	assert_int_equal(s->count, count);
 }
 
+struct told_of {
+	unsigned count;
+};
+
+static void take_note(const struct zb_answer *answer, void *arg)
+{
+	assert_int_equal(answer->status, 0);
+	((struct told_of *)arg)->count++;
+}
+
 static void test_every_call(void **state)
 {
 	struct fixture *x = *state;
@@ -272,6 +282,29 @@ static void test_too_many_events_make_a_gap(void **state)
 	assert_int_equal(s.by_kind[ZB_EVENT_GAP], 1);
 }
 
+static void test_a_flood_of_events_is_told_whole_by_zb_process(void **state)
+{
+	enum { FLOOD = 3000 };
+	struct fixture *x = *state;
+	struct seen s = {0};
+
+	assert_int_equal(zb_subscribe(x->zb, ZB_EVENTS_ALL, &error), 0);
+	/* They are in the socket, or on their way, when it begins to read. */
+	x->gateway.events_first = FLOOD;
+	struct told_of none = {0};
+	struct zb_query query = {.set_id = 1};
+	assert_int_equal(zb_start_query(x->zb, &query, take_note, &none, &error), 0);
+	zb_process(x->zb, see, &s);
+	sleep_ms(100);
+	process_until(x->zb, &s, FLOOD);
+	x->gateway.events_first = 0;
+	assert_int_equal(s.by_kind[ZB_EVENT_FIRST_USED], FLOOD);
+	assert_int_equal(s.by_kind[ZB_EVENT_GAP], 0);
+	for (int i = 0; i < 100 && none.count == 0; i++, sleep_ms(10))
+		zb_process(x->zb, see, &s);
+	assert_int_equal(none.count, 1);
+}
+
 static void test_events_by_descriptor(void **state)
 {
 	struct fixture *x = *state;
@@ -434,6 +467,7 @@ int main(void)
 		TEST(restarted_gateway_is_found_again_without_sigpipe),
 		TEST(events_are_kept_during_a_call),
 		TEST(too_many_events_make_a_gap),
+		TEST(a_flood_of_events_is_told_whole_by_zb_process),
 		TEST(events_by_descriptor),
 		TEST(subscription_is_renewed_with_a_gap),
 		TEST(sets_that_ended_while_the_peer_was_away_are_a_gap),
