@@ -43,7 +43,7 @@
 	"  --port-ps N, --port-pc N   the P-CSCF's protected ports (6062, 6060)\n"                          \
 	"  --zb PATH            socket of bgf-control (/run/bgf/zb.sock)\n"                                 \
 	"  --peer NAME          this P-CSCF's name (pktgen)\n"                                              \
-	"  --connections N      connections over which phones are installed (1)\n"                               \
+	"  --connections N      connections over which phones are installed (1)\n"                          \
 	"\n"                                                                                                \
 	"The load\n"                                                                                        \
 	"  --direction WHICH    up (phones to core), down (core to phones) or both (both)\n"                \

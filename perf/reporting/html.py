@@ -96,11 +96,13 @@ def zb(report):
     phases = report.get("control", {}).get("phases") or []
     if not phases:
         return '<p class="note">bgf-zbload did not run in this report.</p>'
-    keys = ("sets", "seconds", "sets_per_second", "install_p50_ms", "install_p99_ms", "control_cpu_us_per_set", "refused_for_overload")
+    keys = ("sets", "seconds", "sets_per_second", "install_p50_ms", "install_p99_ms", "control_cpu_us_per_set",
+            "refused_for_overload")
     head = row(["phase", *(key.replace("_", " ") for key in keys)], "th")
     return "<table>" + head + "".join(
         f"<tr><td>{html.escape(phase['phase'])}</td>" +
-        "".join(f"<td class=n>{figures.number(phase.get(key))}</td>" for key in keys) + "</tr>" for phase in phases) + "</table>"
+        "".join(f"<td class=n>{figures.number(phase.get(key))}</td>" for key in keys) + "</tr>"
+        for phase in phases) + "</table>"
 
 
 def point_table(report):

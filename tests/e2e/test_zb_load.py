@@ -37,11 +37,12 @@ def storm(gateway, path):
 
 
 def test_the_usual_phases(gateway, tmp_path):
-    done = subprocess.run(command(gateway, "--json", str(tmp_path / "out.json")), capture_output=True, text=True, timeout=120,
-                          check=False)
+    done = subprocess.run(command(gateway, "--json", str(tmp_path / "out.json")), capture_output=True, text=True,
+                          timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "out.json").read_text())
-    assert [phase["phase"] for phase in found["phases"]] == ["install", "single", "confirm", "reauth", "storm", "expire", "release"]
+    assert [phase["phase"] for phase in found["phases"]] == [
+        "install", "single", "confirm", "reauth", "storm", "expire", "release"]
     by_name = {phase["phase"]: phase for phase in found["phases"]}
     for name in ("install", "confirm", "reauth", "storm", "release"):
         assert by_name[name]["sets"] == SUBSCRIBERS and by_name[name]["refused"] == 0, name
@@ -71,7 +72,8 @@ def test_what_is_interrupted_is_released(gateway):
 
 
 def test_without_a_gateway_it_says_so(tmp_path):
-    done = subprocess.run([ZBLOAD, "--zb", str(tmp_path / "none.sock")], capture_output=True, text=True, timeout=10, check=False)
+    done = subprocess.run([ZBLOAD, "--zb", str(tmp_path / "none.sock")], capture_output=True, text=True, timeout=10,
+                          check=False)
     assert done.returncode == 3 and "none.sock" in done.stderr
 
 
