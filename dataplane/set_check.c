@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "bgf_spi.h"
+
 enum { HMAC_SHA_1_KEY = 20 /* octets (rule 11) */ };
 
 /* What follows the octets of an address is zero: addresses are compared and hashed whole. */
@@ -71,4 +73,29 @@ int set_check_key(const struct dpl_set_name *n, uint8_t key_length)
 			       key_length == HMAC_SHA_1_KEY
 		       ? 0
 		       : -EINVAL;
+}
+
+const char *set_check_record(const struct store_cold *c, uint32_t slot, const struct served_table *served,
+			     uint16_t *ret_served)
+{
+	const struct bgf_set_selectors *sel = &c->selectors;
+
+	if (!store_sealed(c) || (uint32_t)(c->set_id & (BGF_SPI_SLOTS - 1)) != slot || c->generation == 0 ||
+	    c->generation > BGF_SPI_GENERATION_MAX)
+		return "its record is damaged";
+	if (sel->spi_ps != bgf_spi_make(c->generation, slot, BGF_SPI_PS) ||
+	    sel->spi_pc != bgf_spi_make(c->generation, slot, BGF_SPI_PC))
+		return "its SPIs are not its slot's";
+	switch (set_check_selectors(sel, served, ret_served)) {
+	case 0:
+		break;
+	case -EADDRNOTAVAIL:
+		return "its served address is not in the configuration any more";
+	default:
+		return "its selectors are out of bounds, or its P-CSCF ports are unprotected ones now";
+	}
+	if (set_check_name(&c->name) != 0 || set_check_state(c->state) != 0 ||
+	    set_check_key(&c->name, c->key_length) != 0)
+		return "its record holds what this version does not know";
+	return NULL;
 }

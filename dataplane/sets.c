@@ -351,29 +351,19 @@ int sets_add(struct sets *s, const struct dpl_set_add *add, const struct sets_ti
 	return 0;
 }
 
-int sets_update(struct sets *s, const struct dpl_set_update *u, const struct sets_ticket *ticket)
+/* Makes a change; again, it changes nothing more. 0, or -errno and nothing is changed. */
+static int change_make(struct sets *s, uint32_t slot, const struct dpl_set_update *u)
 {
-	int64_t slot = slot_of(s, u->set_id);
-
-	if (slot < 0)
-		return -ENOENT;
-	if (set_check_state(u->state) != 0 || set_check_name(&u->name) != 0 || u->takes_over > 1 ||
-	    u->watch_first_use > 1)
-		return -EINVAL;
-	if (!sets_ready(s))
-		return -EAGAIN;
 	for (uint32_t which = 0; which < 2; which++) {
-		int rc = tuple_claim(s, (uint32_t)slot, which, u->takes_over);
+		int rc = tuple_claim(s, slot, which, u->takes_over);
 		if (rc != 0)
 			return rc;
 	}
-	struct store_cold *c = cold_of(s, (uint32_t)slot);
+	struct store_cold *c = cold_of(s, slot);
 	uint8_t *flags = &s->hot[slot].shared.flags;
 	c->name = u->name;
 	c->expires = u->expires;
-	/* last: what a crash leaves is a temporary set that lives longer, not an established one that ends
-	 * early */
-	__atomic_store_n(&c->state, u->state, __ATOMIC_RELEASE);
+	c->state = u->state;
 	if (u->watch_first_use) {
 		c->first_used = 0;
 		/* The owner clears it meanwhile, perhaps: change bits, not the octet. It is set before
@@ -385,8 +375,31 @@ int sets_update(struct sets *s, const struct dpl_set_update *u, const struct set
 		__atomic_fetch_or(flags, SA_TEMPORARY, __ATOMIC_RELEASE);
 	else
 		__atomic_fetch_and(flags, (uint8_t)~SA_TEMPORARY, __ATOMIC_RELEASE);
-	await(s, (uint32_t)slot, ticket);
 	return 0;
+}
+
+int sets_update(struct sets *s, const struct dpl_set_update *u, const struct sets_ticket *ticket)
+{
+	struct dpl_set_update *change = store_change(s->args.store);
+	int64_t slot = slot_of(s, u->set_id);
+
+	if (slot < 0)
+		return -ENOENT;
+	if (set_check_state(u->state) != 0 || set_check_name(&u->name) != 0 || u->takes_over > 1 ||
+	    u->watch_first_use > 1)
+		return -EINVAL;
+	if (!sets_ready(s))
+		return -EAGAIN;
+	struct dpl_set_update begun = *u;
+	begun.set_id = 0;
+	*change = begun;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the id comes last, and goes last */
+	__atomic_store_n(&change->set_id, u->set_id, __ATOMIC_SEQ_CST);
+	int rc = change_make(s, (uint32_t)slot, u);
+	__atomic_store_n(&change->set_id, 0, __ATOMIC_SEQ_CST);
+	if (rc == 0)
+		await(s, (uint32_t)slot, ticket);
+	return rc;
 }
 
 int sets_remove(struct sets *s, uint64_t set_id, const struct sets_ticket *ticket)
@@ -464,37 +477,11 @@ uint64_t sets_first_used(struct sets *s, uint32_t slot)
 
 /* ---- at start ---- */
 
-/* Why a LIVE record cannot be served, or NULL. */
-static const char *record_fault(const struct sets *s, uint32_t slot, uint16_t *ret_served)
-{
-	const struct store_cold *c = cold_of(s, slot);
-	const struct bgf_set_selectors *sel = &c->selectors;
-
-	if (!store_sealed(c) || (uint32_t)(c->set_id & (BGF_SPI_SLOTS - 1)) != slot || c->generation == 0 ||
-	    c->generation > BGF_SPI_GENERATION_MAX)
-		return "its record is damaged";
-	if (sel->spi_ps != bgf_spi_make(c->generation, slot, BGF_SPI_PS) ||
-	    sel->spi_pc != bgf_spi_make(c->generation, slot, BGF_SPI_PC))
-		return "its SPIs are not its slot's";
-	switch (set_check_selectors(sel, s->args.served, ret_served)) {
-	case 0:
-		break;
-	case -EADDRNOTAVAIL:
-		return "its served address is not in the configuration any more";
-	default:
-		return "its selectors are out of bounds, or its P-CSCF ports are unprotected ones now";
-	}
-	if (set_check_name(&c->name) != 0 || set_check_state(c->state) != 0 ||
-	    set_check_key(&c->name, c->key_length) != 0)
-		return "its record holds what this version does not know";
-	return NULL;
-}
-
 static const char *recover_one(struct sets *s, uint32_t slot)
 {
 	struct store_cold *c = cold_of(s, slot);
 	uint16_t served;
-	const char *fault = record_fault(s, slot, &served);
+	const char *fault = set_check_record(c, slot, s->args.served, &served);
 
 	if (fault != NULL)
 		return fault;
@@ -530,6 +517,22 @@ static void recover_unclaimed(struct sets *s)
 				       (unsigned long long)cold_of(s, slot)->set_id, slot);
 }
 
+/* A change that a crash cut in half is made whole. */
+static void recover_change(struct sets *s)
+{
+	struct dpl_set_update *change = store_change(s->args.store);
+	int64_t slot = change->set_id == 0 ? -ENOENT : slot_of(s, change->set_id);
+
+	if (slot >= 0) {
+		/* all that it does comes before `watch` or does not depend on it: a use since then stays
+		 * known */
+		if (cold_of(s, (uint32_t)slot)->watch)
+			change->watch_first_use = 0;
+		change_make(s, (uint32_t)slot, change);
+	}
+	change->set_id = 0;
+}
+
 static void recover(struct sets *s)
 {
 	uint32_t lost = 0;
@@ -551,6 +554,7 @@ static void recover(struct sets *s)
 			slot_give(s, slot);
 	}
 	recover_unclaimed(s);
+	recover_change(s);
 	dp_log(DP_INFO, "store: %u sets recovered, %u removed, %u slots free", s->live, lost, s->free_count);
 }
 

@@ -26,6 +26,8 @@
 #include "bgf_spi.h"
 #include "store_file.h"
 
+static_assert(sizeof(struct store_header) <= STORE_HEADER_SIZE, "the records come after its page");
+
 enum { LOCK_TRIES = 200, LOCK_PAUSE_US = 10000 };
 
 static_assert(sizeof(struct store_cold) <= 704, "an established UE costs at most 1,024 octets");
@@ -420,6 +422,11 @@ struct store_cold *store_cold(const struct store *s, uint32_t slot)
 uint64_t store_set_id_next(struct store *s, uint32_t slot)
 {
 	return ++s->header->set_sequence << BGF_SPI_SLOT_BITS | slot;
+}
+
+struct dpl_set_update *store_change(struct store *s)
+{
+	return &s->header->change;
 }
 
 static uint32_t cold_checksum(const struct store_cold *c)

@@ -57,6 +57,11 @@ struct store_cold *store_cold(const struct store *store, uint32_t slot);
 /* A set id that this store never gave before; its low BGF_SPI_SLOT_BITS are the slot. Main lcore. */
 uint64_t store_set_id_next(struct store *store, uint32_t slot);
 
+/* The change of a set that is being made; none while its set_id is 0. It is written here whole before its
+ * record is touched, so that a crash in between leaves it done and not torn: who opens the store makes it
+ * again. Main lcore. */
+struct dpl_set_update *store_change(struct store *store);
+
 /* Seals a filled record with its checksum; whether a record's checksum is right. Main lcore. */
 void store_seal(struct store_cold *cold);
 int store_sealed(const struct store_cold *cold);

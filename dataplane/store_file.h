@@ -8,10 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bgf_dplink.h"
+
 #define STORE_MAGIC "BGFsets" /* with its NUL: 8 octets */
 
 enum {
-	STORE_LAYOUT = 1, /* steps with every change of sa_hot, store_cold or this header */
+	STORE_LAYOUT = 2, /* steps with every change of sa_hot, store_cold or this header */
 	STORE_HEADER_SIZE = 4096,
 };
 
@@ -28,7 +30,8 @@ struct store_header {
 	uint8_t boot_id[16];
 	uint32_t checksum; /* of all before it */
 	uint32_t zero2;
-	uint64_t set_sequence; /* of the last set id given; main lcore */
+	uint64_t set_sequence;	      /* of the last set id given; main lcore */
+	struct dpl_set_update change; /* store_change */
 };
 
 uint32_t store_header_checksum(const struct store_header *h);

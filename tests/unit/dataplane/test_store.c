@@ -206,7 +206,7 @@ static const struct {
 	void (*change)(struct store_header *h);
 	const char *says;
 } refusals[] = {{other_magic, "not made by bgf-dataplane"},
-		{other_layout, "it has layout 2, and this version has layout 1"},
+		{other_layout, "it has layout 3, and this version has layout 2"},
 		{other_record, "its records have another size"},
 		{other_reasons, "its records have another size"},
 		{other_spi, "SPIs are laid out in another way"},
