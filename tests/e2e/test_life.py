@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The life of a UE's SA sets under traffic: a re-authentication's switch-over and cut, a change of address."""
+import itertools
 import time
 
 import pytest
@@ -122,6 +123,48 @@ def test_rule_20_a_first_use_while_control_is_away_cuts_when_it_is_back(field, f
     both_serve(old, new)
     old.release()
     new.release()
+
+
+def in_order(orders, old, new):
+    """Carries out one order of what may happen at a switch-over; True if that made the new set a used one."""
+    confirmed = is_used = False
+    for what in orders:
+        if what == "confirm":
+            new.establish()
+            confirmed = True
+        elif what == "register":  # the first one, or the UE repeats it
+            new.passes(sip("REGISTER"))
+        elif what == "reply":  # any answer of the P-CSCF on the new set
+            new.reached(b"SIP/2.0 200 OK\r\n\r\n", sa="uc")
+        elif what == "old":
+            old.passes(sip("MESSAGE"))
+            old.reached(sip("MESSAGE"))
+        elif confirmed:
+            new.passes(sip("MESSAGE"))
+            is_used = True
+        else:  # rule 16
+            with new.field.dropped("access", temporary=1):
+                new.field.access.send(new.protected(sip("MESSAGE"), sequence=new.next()))
+    return is_used
+
+
+def test_rule_20_in_every_order_the_first_packet_after_confirm_counts(field, told):
+    """All orders of CONFIRM, a REGISTER, an answer and a message on the new set, and messages on the old one."""
+    for orders in itertools.permutations(("confirm", "register", "reply", "message", "old")):
+        old, new = two_sets(field, 4, 79)
+        field.zb.call("HEARTBEAT")
+        field.zb.events.clear()
+        if in_order(orders, old, new):
+            wait_for(lambda: len(told()) == 2, f"{orders}: the use is told", 2)
+        else:
+            assert told() == [], f"{orders}: nothing but what comes after CONFIRM is a use"
+            assert (old.row()["STATE"], new.row()["FIRST_USE"]) == (ESTABLISHED, 0)
+            new.passes(sip("MESSAGE"))
+            wait_for(lambda: len(told()) == 2, f"{orders}: the use is told", 2)
+        assert told() == [("FIRST_USED", new.set_id), ("SUPERSEDED", old.set_id)]
+        both_serve(old, new)
+        old.release()
+        new.release()
 
 
 def test_rule_20_traffic_both_ways_loses_nothing_over_the_switch(field):

@@ -184,6 +184,9 @@ static void a_key_is_in_the_store_and_nowhere_else(void **state)
 {
 	(void)state;
 	uint8_t answer[4096];
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* which keeps what was freed, and lets nobody look at its own memory */
+#endif
 	int fd = connected();
 
 	assert_int_equal(getrandom(inverted, sizeof(inverted), 0), sizeof(inverted));
