@@ -97,7 +97,6 @@ class Pcscf:
     def __init__(self):
         self._zb = None
         self._subscribed = False
-        self._stale = False  # the cache may be wrong
         self._silent = None  # why the gateway could not be reached last
         self._cache = None
 
@@ -246,10 +245,6 @@ class Pcscf:
                 log("events are subscribed")
             for event in gateway.process():
                 self._on_event(event)
-            if self._stale:
-                self._cached().reconcile(map(SetRecord.of_set, gateway.query()))
-                self._stale = False
-                log("the cache is in step with the gateway again")
         except zb.ZbError as error:
             if str(error) != self._silent:
                 log(f"the gateway cannot be reached: {error}")
@@ -271,8 +266,9 @@ class Pcscf:
         elif event.kind == zb.EVENT_SUPERSEDED:
             self._cached().superseded(event.set_id)
         elif event.kind in (zb.EVENT_EPOCH_LOST, zb.EVENT_GAP):
-            # Sets or events are lost. An old cache is better than none, until the gateway answers again
-            self._stale = True
+            self._cached().forget()
+            if event.kind == zb.EVENT_EPOCH_LOST:
+                self._cached().drop_releases()
 
     # How it is done
 

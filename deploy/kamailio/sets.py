@@ -18,7 +18,7 @@ import KSR
 import zb
 
 TABLE = "bgf"
-PENDING = "bgf_pending"  # SET_ID: the drain time of a release that the gateway has not heard of yet
+PENDING = "bgf_pending"  # SET_ID: drain time and record of a release that the gateway has not heard of yet
 
 
 def plain(address):
@@ -197,27 +197,26 @@ class SetCache:
         self._remove(f"s|{set_id}")
         KSR.htable.sht_rm(PENDING, str(set_id))
 
-    def reconcile(self, records):
-        """Makes the cache what the gateway says that there is."""
-        known = {record.set_id: record for record in records}
-        for record in known.values():
-            self.put(record)
-        for key, value in self._rows(TABLE):
-            if key.startswith("s|") and int(key[2:]) not in known:
-                self.remove(int(key[2:]))
-            elif key.startswith("c|") and (record := known.get(int(value))) and record.state != zb.ESTABLISHED:
-                self._remove(key)  # a newer one was used meanwhile: the next request to the UE asks which
+    @staticmethod
+    def forget():
+        """What the gateway did meanwhile is not known: all is asked for again, when it is needed."""
+        KSR.htable.sht_reset(TABLE)
 
     # Releases that wait
 
     def release_later(self, record, drain_s):
         self.put(record)
-        KSR.htable.sht_sets(PENDING, str(record.set_id), str(drain_s))
+        KSR.htable.sht_sets(PENDING, str(record.set_id), f"{drain_s} {record.text()}")
 
     def pending_releases(self):
         """[(record, drain_s)] of those that release_later() has kept."""
-        return [(record, int(drain_s)) for record, drain_s in (
-            (self._by_id(set_id), drain_s) for set_id, drain_s in self._rows(PENDING)) if record is not None]
+        rows = (value.partition(" ") for _set_id, value in self._rows(PENDING))
+        return [(SetRecord.of_text(text), int(drain_s)) for drain_s, _blank, text in rows]
+
+    @staticmethod
+    def drop_releases():
+        """The sets are gone, and others will have their ids."""
+        KSR.htable.sht_reset(PENDING)
 
     @staticmethod
     def _rows(table):

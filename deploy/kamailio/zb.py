@@ -23,7 +23,6 @@ ROLE_PEER, KEEP_FORMER = 0, 0
 QUERY_ROOM = 64
 UNCERTAIN = "DATAPLANE_DOWN", "INTERNAL"  # causes after which a request may have taken effect, or will when repeated
 REPEAT_S = 0.05
-FORGET_S = 10  # an outage of which nobody heard for so long is over
 
 
 class Address(Structure):
@@ -121,7 +120,7 @@ class Zb:
 
     While it is not known whether a request took effect it is repeated with its reference, until wait_ms after the
     outage began: so a restart of the gateway's daemons is waited out. In an outage that lasts longer calls fail at once,
-    or all processes of a P-CSCF would end up waiting."""
+    or all processes of a P-CSCF would end up waiting; one that comes when none has failed for wait_ms waits again."""
 
     def __init__(self, library, path, name, instance_id, wait_ms=0):
         self._lib = ctypes.CDLL(library)
@@ -193,7 +192,7 @@ class Zb:
                 if not error.uncertain:
                     self._outage = None
                     raise
-                if self._outage is None or begin > self._failed + FORGET_S:
+                if self._outage is None or begin > self._failed + self._wait_s:
                     self._outage = begin
                 self._failed = time.monotonic()
                 if self._failed > self._outage + self._wait_s:

@@ -209,6 +209,19 @@ def test_a_dialog_goes_through_the_protected_ports_both_ways(new_ue, scscf, tran
     assert len({r["source_port"] for r in ue.received()}) == 1
 
 
+def test_rule_23_a_release_that_the_gateway_could_not_be_told_is_told_later(new_ue, gateway, kamailio):
+    """Also when the cache was emptied meanwhile, as it is after every reconnect."""
+    ue = new_ue()
+    register(ue)
+    found, = sets_of(gateway, ue)
+    gateway.control.kill()
+    assert ue.deregister()["status"] == 200, "the phone need not hear of it"
+    time.sleep(1)
+    gateway.control.start()
+    assert kamailio.wait_said(f"set {found['set_id']} of .* released, drains")
+    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 5)
+
+
 @pytest.mark.parametrize("daemon", ["control", "dataplane"])
 @pytest.mark.parametrize("step", ["initial", "answer", "deregister"])
 def test_a_daemon_that_comes_back_in_time_costs_a_phone_nothing(new_ue, gateway, scscf, daemon, step):
