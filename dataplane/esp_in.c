@@ -78,11 +78,11 @@ static __rte_always_inline bool addresses_match(const struct sa_shared *shared, 
 /* The cheap checks, before any crypto. */
 static __rte_always_inline enum bgf_drop precheck(const struct sa_hot *hot, const struct sa_in *sa,
 						  const uint8_t *ip, const uint8_t *esp, struct pkt *p,
-						  bool ipv6)
+						  uint32_t length, bool ipv6)
 {
 	if (unlikely(!addresses_match(&hot->shared, ip, p, ipv6)))
 		return BGF_DROP_SA_ADDRESS;
-	if (unlikely(!esp_length_sane(p->payload)))
+	if (unlikely(!esp_length_sane(length)))
 		return BGF_DROP_ESP_LENGTH;
 	p->seq = esp_sequence(esp);
 	if (unlikely(p->seq == 0))
@@ -96,6 +96,7 @@ static __rte_always_inline void admit(struct worker *w, struct inbound *b, struc
 				      bool ipv6)
 {
 	const uint8_t *ip = batch_ip(m), *esp = ip + (ipv6 ? IPV6_HEADER : IPV4_HEADER);
+	const uint32_t length = p->payload; /* read once: what is written may lie anywhere */
 	struct sa_in *sa;
 	struct sa_hot *hot = find_sa(w, p->ref, &sa);
 
@@ -107,7 +108,7 @@ static __rte_always_inline void admit(struct worker *w, struct inbound *b, struc
 		handoff_owner(w, m, hot->shared.owner);
 		return;
 	}
-	const enum bgf_drop reason = precheck(hot, sa, ip, esp, p, ipv6);
+	const enum bgf_drop reason = precheck(hot, sa, ip, esp, p, length, ipv6);
 	if (unlikely(reason != DROP_NONE)) {
 		drop_sa(w, m, reason);
 		return;
@@ -120,7 +121,7 @@ static __rte_always_inline void admit(struct worker *w, struct inbound *b, struc
 		.data = esp,
 		.key = &hot->shared,
 		.icv = b->icv[n],
-		.length = p->payload - ESP_ICV,
+		.length = length - ESP_ICV,
 	};
 }
 
@@ -180,8 +181,8 @@ static __rte_noinline enum bgf_drop check_sip(struct worker *w, struct sa_shared
 
 /* From the ICV on. The window is asked again when it is updated: two copies may be in one burst. */
 static __rte_always_inline enum bgf_drop check_whole(struct worker *w, const struct inbound *b, uint16_t i,
-						     bool done, const struct pkt *p, uint32_t l3_len,
-						     struct inner *ret)
+						     bool done, const struct pkt *p, uint32_t length,
+						     uint32_t room, struct inner *ret)
 {
 	const uint8_t *esp = b->job[i].data;
 	struct sa_shared *shared = &b->hot[i]->shared;
@@ -193,7 +194,7 @@ static __rte_always_inline enum bgf_drop check_whole(struct worker *w, const str
 		return BGF_DROP_ICV;
 	if (unlikely(!replay_update(sa, p->seq)))
 		return BGF_DROP_REPLAY;
-	const enum bgf_drop reason = check_inner(sa, esp, p->payload, b->mtu - l3_len, ret);
+	const enum bgf_drop reason = check_inner(sa, esp, length, room, ret);
 	if (unlikely(reason != DROP_NONE))
 		return reason;
 	const uint8_t flags = __atomic_load_n(&shared->flags, __ATOMIC_ACQUIRE);
@@ -206,12 +207,13 @@ static __rte_always_inline enum bgf_drop check_whole(struct worker *w, const str
 }
 
 /* Takes ESP off in place: the IP header moves up to the payload. */
-static __rte_always_inline void strip(struct rte_mbuf *m, struct pkt *p, const struct inner *inner, bool ipv6)
+static __rte_always_inline void strip(struct rte_mbuf *m, struct pkt *p, uint32_t length,
+				      const struct inner *inner, bool ipv6)
 {
 	const uint32_t l3_len = ipv6 ? IPV6_HEADER : IPV4_HEADER;
 	uint8_t *ip = batch_ip(m);
 
-	ip_rewrite(ip + ESP_HEADER, ip, ipv6, (struct ip_body){p->payload, IP_ESP},
+	ip_rewrite(ip + ESP_HEADER, ip, ipv6, (struct ip_body){length, IP_ESP},
 		   (struct ip_body){inner->payload, inner->proto});
 	m->data_off += ESP_HEADER;
 	m->data_len = (uint16_t)(ETH_HEADER + l3_len + inner->payload);
@@ -225,17 +227,18 @@ static __rte_always_inline void finish(struct worker *w, const struct inbound *b
 				       struct pkt *p, struct batch *out, bool ipv6)
 {
 	const uint32_t l3_len = ipv6 ? IPV6_HEADER : IPV4_HEADER;
+	const uint32_t length = p->payload;
 	struct sa_in *sa = b->sa[i];
 	struct inner inner;
-	const enum bgf_drop reason = check_whole(w, b, i, done, p, l3_len, &inner);
+	const enum bgf_drop reason = check_whole(w, b, i, done, p, length, b->mtu - l3_len, &inner);
 
 	if (unlikely(reason != DROP_NONE)) {
 		drop_sa(w, b->m[i], reason);
 		return;
 	}
 	sa->packets++;
-	sa->octets += l3_len + p->payload;
-	strip(b->m[i], p, &inner, ipv6);
+	sa->octets += l3_len + length;
+	strip(b->m[i], p, length, &inner, ipv6);
 	batch_add(out, b->m[i]);
 }
 

@@ -5,8 +5,6 @@
 #ifndef BGF_DP_ESP_OUT_H
 #define BGF_DP_ESP_OUT_H
 
-#include <rte_prefetch.h>
-
 #include "batch.h"
 #include "esp.h"
 #include "pkt.h"
@@ -16,8 +14,7 @@
 enum { ESP_OUT_LEAD = 12 };
 
 /* The first step, as soon as it is known that a packet from a protected port is sane: the hash of its tuple,
- * kept in its metadata, and the table's bucket on its way into the cache; so are the lines that ESP will be
- * written to, in front of the frame and behind it. */
+ * kept in its metadata, and the table's bucket on its way into the cache. */
 static __rte_always_inline void esp_out_fetch(const struct worker *w, const uint8_t *ip, bool ipv6,
 					      struct pkt *p)
 {
@@ -37,8 +34,6 @@ static __rte_always_inline void esp_out_fetch(const struct worker *w, const uint
 	tuple_fetch(w->tuples, place.bucket);
 	p->ref = place.bucket;
 	p->seq = place.tag;
-	rte_prefetch0(ip - ETH_HEADER - ESP_HEADER);
-	rte_prefetch0(l4 + p->payload);
 }
 
 /* The second step: reads the bucket; the SA that it leads to is on its way into the cache. */
