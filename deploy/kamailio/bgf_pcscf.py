@@ -22,7 +22,7 @@ GATEWAY_SILENT = 504, "Gateway Time-out"
 REFUSALS = {  # causes of the gateway that are the UE's business; all others are 504
     "PORT_IN_USE": (400, "Protected Ports In Use"), "SPI_IN_USE": (400, "SPI In Use"), "BAD_PORT": (400, "Bad Ports"),
     "BAD_SPI": (400, "Bad SPI"), "BAD_ADDRESS": (400, "Bad Address"), "TOO_MANY_SETS": (500, "Too Many Registrations"),
-    "TABLE_FULL": (503, "Service Unavailable"),
+    "TABLE_FULL": (503, "Service Unavailable"), "OVERLOAD": (503, "Service Unavailable"),
 }
 OK, REFUSED = 1, -1
 PID_BITS = 22
