@@ -39,7 +39,7 @@ static const struct {
 	{"busy_packets", "packets that they took"},
 	{"rx_queue", "packets that wait in receive queues now"},
 	{"handover_queue", "packets that wait for a worker now"},
-	{"outgoing_queue", "finished packets that wait for a worker's transmit queue now"},
+	{"outgoing_queue", "finished packets that wait for a transmit queue that workers share"},
 	{"kernel_queue", "packets that wait for the kernel now"},
 };
 

@@ -8,7 +8,6 @@
 #include "handoff.h"
 #include "nexthop.h"
 #include "pkt.h"
-#include "queues.h"
 
 static_assert((int)NEXTHOP_BURST >= (int)WORKER_BURST, "a burst is one look-up");
 
@@ -44,23 +43,12 @@ static uint16_t into_queue(struct worker *w, enum port_side side, struct rte_mbu
 	return sent;
 }
 
-/* By the worker that has a queue on that side: there they are counted as sent and forwarded, since only
- * there it is known whether the port takes them. */
-static void pass_on(struct worker *w, enum port_side side, struct leaving *l)
+/* Into the queue; what the port does not take is dropped by name and taken out of *l, the rest belongs to the
+ * port. */
+static void send_now(struct worker *w, enum port_side side, struct leaving *l)
 {
-	for (uint16_t i = handoff_way_out(w, side, l->out.m, l->out.n); i < l->out.n; i++)
-		drop(w, l->out.m[i], BGF_DROP_TX_FULL);
-	leaving_none(l);
-}
-
-/* Sends; what the port does not take is dropped by name and taken out of *l, the rest belongs to the port. */
-static void transmit(struct worker *w, enum port_side side, struct leaving *l)
-{
-	if (w->tx_queue[side] == QUEUE_NONE) {
-		pass_on(w, side, l);
-		return;
-	}
 	const uint16_t n = l->out.n, sent = into_queue(w, side, l->out.m, n);
+
 	l->out.n = sent;
 	for (uint16_t i = sent; i < n; i++) {
 		l->octets -= l->out.m[i]->pkt_len;
@@ -69,6 +57,69 @@ static void transmit(struct worker *w, enum port_side side, struct leaving *l)
 	}
 	w->counters[side].tx_packets += sent;
 	w->counters[side].tx_octets += l->octets;
+}
+
+static void count_forwarded(struct worker *w, enum port_side side, const struct leaving *l)
+{
+	struct counters *c = &w->counters[side == PORT_CORE ? PORT_ACCESS : PORT_CORE];
+
+	c->forwarded_esp += l->secured;
+	c->forwarded_clear += l->out.n - l->secured;
+}
+
+/* What came while another worker had the queue goes first, or a UE's packets would overtake each other. */
+static void send_waiting(struct worker *w, enum port_side side, struct tx_wait *t)
+{
+	struct leaving l;
+
+	for (uint16_t at = 0; at < t->n;) {
+		leaving_none(&l);
+		for (; at < t->n && l.out.n < WORKER_BURST; at++)
+			leave(&l, t->m[at]);
+		send_now(w, side, &l);
+		count_forwarded(w, side, &l);
+	}
+	t->n = 0;
+}
+
+bool forward_take_queue(struct worker *w, enum port_side side)
+{
+	if (w->tx_lock[side] == NULL)
+		return true;
+	if (!rte_spinlock_trylock(w->tx_lock[side]))
+		return false;
+	send_waiting(w, side, w->tx_wait[side]);
+	return true;
+}
+
+void forward_give_queue(struct worker *w, enum port_side side)
+{
+	if (w->tx_lock[side] != NULL)
+		rte_spinlock_unlock(w->tx_lock[side]);
+}
+
+/* Until the queue is free; nobody waits for another worker, which may have lost its processor. */
+static void keep_waiting(struct worker *w, enum port_side side, struct leaving *l)
+{
+	struct tx_wait *t = w->tx_wait[side];
+
+	for (uint16_t i = 0; i < l->out.n; i++)
+		if (t->n < TX_WAIT)
+			t->m[t->n++] = l->out.m[i];
+		else
+			drop(w, l->out.m[i], BGF_DROP_TX_FULL);
+}
+
+/* Sends what was looked up and wrapped or stripped, and counts it on the port that it came in on. */
+static void transmit(struct worker *w, enum port_side side, struct leaving *l)
+{
+	if (!forward_take_queue(w, side)) {
+		keep_waiting(w, side, l);
+		return;
+	}
+	send_now(w, side, l);
+	forward_give_queue(w, side);
+	count_forwarded(w, side, l);
 }
 
 static void make_ethernet(uint8_t *eth, uint64_t mac, const struct port *port, bool ipv6)
@@ -145,16 +196,6 @@ static void dispatch_each(struct worker *w, enum port_side side, const struct ba
 		dispatch(w, side, in->m[i], id[i], ret);
 }
 
-/* Sends what was looked up and wrapped or stripped, and counts it on the port that it came in on. */
-static void transmit_forwarded(struct worker *w, enum port_side side, struct leaving *l)
-{
-	struct counters *c = &w->counters[side == PORT_CORE ? PORT_ACCESS : PORT_CORE];
-
-	transmit(w, side, l);
-	c->forwarded_esp += l->secured;
-	c->forwarded_clear += l->out.n - l->secured;
-}
-
 void forward(struct worker *w, enum port_side side, const struct batch *in)
 {
 	struct way way[2]; /* by family; at first it has none but for 0, which is none's */
@@ -177,23 +218,7 @@ void forward(struct worker *w, enum port_side side, const struct batch *in)
 	}
 	if (others.n > 0)
 		dispatch_each(w, side, &others, &l);
-	transmit_forwarded(w, side, &l);
-}
-
-void forward_finished(struct worker *w, enum port_side side, struct rte_mbuf *const *m, uint16_t n)
-{
-	struct leaving l;
-
-	if (n == 0)
-		return;
-	leaving_none(&l);
-	for (uint16_t i = 0; i < n; i++) {
-		rte_prefetch0(m[i]);
-		rte_prefetch0(pkt(m[i]));
-	}
-	for (uint16_t i = 0; i < n; i++)
-		leave(&l, m[i]);
-	transmit_forwarded(w, side, &l);
+	transmit(w, side, &l);
 }
 
 void forward_frames(struct worker *w, enum port_side side, struct rte_mbuf *const *m, uint16_t n)
@@ -207,5 +232,5 @@ void forward_frames(struct worker *w, enum port_side side, struct rte_mbuf *cons
 		*pkt(m[i]) = (struct pkt){.side = (uint8_t)side};
 		leave(&l, m[i]);
 	}
-	transmit(w, side, &l);
+	send_now(w, side, &l);
 }

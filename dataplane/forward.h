@@ -10,10 +10,12 @@
 /* Takes finished IP packets and sends them out of `side`. */
 void forward(struct worker *w, enum port_side side, const struct batch *in);
 
-/* Takes what another worker, which has no transmit queue on `side`, has finished, and sends it. */
-void forward_finished(struct worker *w, enum port_side side, struct rte_mbuf *const *m, uint16_t n);
+/* The transmit queue of a side, where several workers share it: taken for a moment, or not, never waited for.
+ * What this worker had left for it is then sent first. */
+bool forward_take_queue(struct worker *w, enum port_side side);
+void forward_give_queue(struct worker *w, enum port_side side);
 
-/* Takes whole frames from the kernel and sends them out of `side`. */
+/* Takes whole frames from the kernel and sends them out of `side`, whose queue was taken. */
 void forward_frames(struct worker *w, enum port_side side, struct rte_mbuf *const *m, uint16_t n);
 
 #endif

@@ -60,8 +60,7 @@ struct gateway {
 	uint16_t workers;
 	struct rte_rcu_qsbr *rcu;
 	struct rte_ring *to_kernel, *from_kernel[PORT_SIDES], *notices, *handover[WORKER_MAX];
-	struct rte_ring
-		*outgoing[PORT_SIDES][WORKER_MAX]; /* by the worker that sends for others (queues.h) */
+	rte_spinlock_t tx_lock[PORT_SIDES][WORKER_MAX]; /* by queue; of those that workers share */
 	int wake;
 	struct served_table served;
 	struct tuple_table *tuples;
@@ -183,11 +182,8 @@ static void rings_stop(struct gateway *g)
 	rte_ring_free(g->notices);
 	for (uint16_t i = 0; i < g->workers; i++)
 		rte_ring_free(g->handover[i]);
-	for (int side = 0; side < PORT_SIDES; side++) {
+	for (int side = 0; side < PORT_SIDES; side++)
 		rte_ring_free(g->from_kernel[side]);
-		for (uint16_t i = 0; i < g->workers; i++)
-			rte_ring_free(g->outgoing[side][i]);
-	}
 	rte_free(g->rcu);
 }
 
@@ -196,22 +192,6 @@ static void rings_stop(struct gateway *g)
 static struct rte_ring *ring_between(const char *name, uint16_t to)
 {
 	return ring_new(name, to, HANDOVER_RING, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
-}
-
-/* From those without a transmit queue to those that send for them. */
-static bool outgoing_start(struct gateway *g, enum port_side side)
-{
-	const uint16_t queues = g->port[side].tx_queues;
-
-	for (uint16_t i = 0; i < g->workers; i++) {
-		const uint16_t by = queue_holder(side, queues, i, g->workers);
-		if (by == i || g->outgoing[side][by] != NULL)
-			continue;
-		g->outgoing[side][by] = ring_between(side == PORT_ACCESS ? "to_access" : "to_core", by);
-		if (g->outgoing[side][by] == NULL)
-			return false;
-	}
-	return true;
 }
 
 /* What the workers and the main lcore tell each other over. */
@@ -224,7 +204,7 @@ static int rings_start(struct gateway *g)
 	for (unsigned side = 0; side < PORT_SIDES && whole; side++) {
 		g->from_kernel[side] =
 			ring_new("from_kernel", side, KERNEL_RING, RING_F_SP_ENQ | RING_F_SC_DEQ);
-		whole = g->from_kernel[side] != NULL && outgoing_start(g, (enum port_side)side);
+		whole = g->from_kernel[side] != NULL;
 	}
 	for (uint16_t i = 0; i < g->workers && g->workers > 1 && whole; i++) {
 		g->handover[i] = ring_between("handover", i);
@@ -347,17 +327,16 @@ static void workers_free(struct gateway *g, uint16_t count)
 		worker_free(g->worker[count]);
 }
 
-/* The rings that lead to and from a worker on one side. The main lcore sends by who has the first queue. */
+/* What a worker needs on one side. The main lcore sends by who has the first queue. */
 static void side_args_of(struct gateway *g, uint16_t id, enum port_side side, struct worker_args *ret)
 {
 	const uint16_t queues = g->port[side].tx_queues;
-	const uint16_t by = queue_holder(side, queues, id, g->workers);
 
 	ret->port[side] = &g->port[side];
 	ret->nexthops[side] = g->nexthops[side];
 	ret->from_kernel[side] = queue_of(side, queues, id, g->workers) == 0 ? g->from_kernel[side] : NULL;
-	ret->outgoing[side] = g->outgoing[side][id];
-	ret->way_out[side] = by != id ? g->outgoing[side][by] : NULL;
+	if (queues < g->workers)
+		ret->tx_lock[side] = &g->tx_lock[side][queue_for(side, queues, id, g->workers)];
 }
 
 static struct worker_args worker_args_of(struct gateway *g, uint16_t id)

@@ -111,11 +111,6 @@ void handoff_peers(struct worker *w)
 		send_to_peer(w, (unsigned)__builtin_ctzll(w->to_peer_waits));
 }
 
-uint16_t handoff_way_out(struct worker *w, enum port_side side, struct rte_mbuf **m, uint16_t n)
-{
-	return (uint16_t)rte_ring_enqueue_burst(w->way_out[side], (void **)m, n, NULL);
-}
-
 bool handoff_notice(struct worker *w, uint32_t slot)
 {
 	if (rte_ring_enqueue(w->notices, (void *)(uintptr_t)(slot + 1)) != 0)

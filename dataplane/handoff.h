@@ -35,10 +35,6 @@ void handoff_owner(struct worker *w, struct rte_mbuf *m, uint8_t owner);
  * a turn. */
 void handoff_peers(struct worker *w);
 
-/* Takes n packets that leave on `side`, where w has no transmit queue, for the worker that has one. How many
- * that one's ring took: the others stay the caller's. */
-uint16_t handoff_way_out(struct worker *w, enum port_side side, struct rte_mbuf **m, uint16_t n);
-
 /* Tells the main lcore that the set in `slot` was first used (rule 20). False: no room, ask again later. */
 bool handoff_notice(struct worker *w, uint32_t slot);
 

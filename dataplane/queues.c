@@ -18,8 +18,3 @@ uint16_t queue_of(enum port_side side, uint16_t queues, uint16_t worker, uint16_
 
 	return place < queues ? place : QUEUE_NONE;
 }
-
-uint16_t queue_holder(enum port_side side, uint16_t queues, uint16_t worker, uint16_t workers)
-{
-	return place_of(side, queues, queue_for(side, queues, worker, workers), workers);
-}

@@ -17,10 +17,7 @@ enum { QUEUE_NONE = UINT16_MAX };
 /* The queue of a worker among `queues` of a port on `side`, or QUEUE_NONE. Any thread. */
 uint16_t queue_of(enum port_side side, uint16_t queues, uint16_t worker, uint16_t workers);
 
-/* The queue that serves a worker: its own, or that of the worker that queue_holder names. */
+/* The queue that serves a worker: its own, or the one that it shares with the worker which has it. */
 uint16_t queue_for(enum port_side side, uint16_t queues, uint16_t worker, uint16_t workers);
-
-/* The worker that has the queue which serves `worker`: itself, where it has one of its own. */
-uint16_t queue_holder(enum port_side side, uint16_t queues, uint16_t worker, uint16_t workers);
 
 #endif

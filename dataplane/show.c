@@ -36,6 +36,11 @@ static uint64_t waiting(const struct rte_ring *ring)
 	return ring != NULL ? rte_ring_count(ring) : 0;
 }
 
+static uint64_t unsent(const struct worker *w, enum port_side side)
+{
+	return w->tx_wait[side] != NULL ? w->tx_wait[side]->n : 0;
+}
+
 static struct dpl_load load_of(const struct worker *w)
 {
 	const struct worker_load *l = &w->load;
@@ -48,7 +53,7 @@ static struct dpl_load load_of(const struct worker *w)
 		.busy_turns = l->busy_turns,
 		.busy_packets = l->busy_packets,
 		.handover_queue = waiting(w->handover),
-		.outgoing_queue = waiting(w->outgoing[PORT_ACCESS]) + waiting(w->outgoing[PORT_CORE]),
+		.outgoing_queue = unsent(w, PORT_ACCESS) + unsent(w, PORT_CORE),
 		.kernel_queue = rte_ring_count(w->to_kernel),
 	};
 }

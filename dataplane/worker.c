@@ -104,24 +104,23 @@ static uint16_t from_peers(struct worker *w)
 	return n;
 }
 
-/* What is finished, and leaves by this worker's queue: the kernel's frames, and packets of workers without
- * one. */
-static uint16_t for_others(struct worker *w, enum port_side side)
+/* The kernel's frames, and what another worker kept from leaving by a queue that both send by. */
+static uint16_t finished(struct worker *w, enum port_side side)
 {
 	struct rte_mbuf *m[WORKER_BURST];
-	uint16_t n = 0, taken = 0;
+	struct rte_ring *const kernel = w->from_kernel[side];
+	const bool frames = kernel != NULL && !rte_ring_empty(kernel);
+	uint16_t n = 0;
 
-	if (w->from_kernel[side] != NULL) {
-		n = (uint16_t)rte_ring_dequeue_burst(w->from_kernel[side], (void **)m, WORKER_BURST, NULL);
-		forward_frames(w, side, m, n);
-		taken = n;
-	}
-	if (w->outgoing[side] != NULL) {
-		n = (uint16_t)rte_ring_dequeue_burst(w->outgoing[side], (void **)m, WORKER_BURST, NULL);
-		forward_finished(w, side, m, n);
-		taken += n;
-	}
-	return taken;
+	if (!frames && (w->tx_wait[side] == NULL || w->tx_wait[side]->n == 0))
+		return 0;
+	if (!forward_take_queue(w, side))
+		return 0;
+	if (frames)
+		n = (uint16_t)rte_ring_dequeue_burst(kernel, (void **)m, WORKER_BURST, NULL);
+	forward_frames(w, side, m, n);
+	forward_give_queue(w, side);
+	return n;
 }
 
 unsigned worker_turn(struct worker *w)
@@ -132,8 +131,8 @@ unsigned worker_turn(struct worker *w)
 	taken = from_port(w, PORT_ACCESS);
 	taken += from_port(w, PORT_CORE);
 	taken += from_peers(w);
-	taken += for_others(w, PORT_ACCESS);
-	taken += for_others(w, PORT_CORE);
+	taken += finished(w, PORT_ACCESS);
+	taken += finished(w, PORT_CORE);
 	handoff_peers(w);
 	handoff_flush(w);
 	drop_flush(w);

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_spinlock.h>
+
 #include "counters.h"
 #include "owner.h"
 #include "poll_gap.h"
@@ -26,7 +28,7 @@ struct store;
 struct strays;
 struct tuple_table;
 
-enum { WORKER_BURST = 64, WORKER_MAX = 64 };
+enum { WORKER_BURST = 64, WORKER_MAX = 64, TX_WAIT = 512 };
 
 /* What a worker is made of; the tables, rings and ports are the caller's and outlive it. */
 struct worker_args {
@@ -46,8 +48,7 @@ struct worker_args {
 	struct rte_ring *from_kernel[PORT_SIDES]; /* NULL but for the worker that the main lcore sends by */
 	struct rte_ring *handover;		  /* NULL with one worker */
 	struct rte_ring *const *peers;		  /* NULL with one worker */
-	struct rte_ring *outgoing[PORT_SIDES]; /* NULL where no other worker sends by this one (queues.h) */
-	struct rte_ring *way_out[PORT_SIDES];  /* NULL where this worker has a transmit queue */
+	rte_spinlock_t *tx_lock[PORT_SIDES]; /* of the transmit queue; NULL where it is this worker's alone */
 	struct rte_ring *notices;
 	volatile int *stop;
 };
@@ -66,6 +67,12 @@ struct handover_batch {
 	struct rte_mbuf *m[WORKER_BURST];
 };
 
+/* Packets that leave on one side, as soon as nobody else sends by the queue. */
+struct tx_wait {
+	uint16_t n;
+	struct rte_mbuf *m[TX_WAIT];
+};
+
 /* Made by worker_new on the main lcore; then the fields belong to the worker, but for those marked otherwise.
  */
 struct worker {
@@ -77,8 +84,8 @@ struct worker {
 
 	/* read only */
 	const struct port *port[PORT_SIDES];
-	uint16_t rx_queue[PORT_SIDES], tx_queue[PORT_SIDES]; /* QUEUE_NONE: another worker's serves this one
-							      */
+	uint16_t rx_queue[PORT_SIDES]; /* QUEUE_NONE: others receive for this one */
+	uint16_t tx_queue[PORT_SIDES];
 	bool steers[PORT_SIDES]; /* what the port brings is not sorted by owner: steer.h */
 	struct owner_map owners;
 	struct store *store;
@@ -99,9 +106,8 @@ struct worker {
 	struct rte_ring *handover;     /* from the other workers: frames that this one owns, as they came in,
 					  mbuf->port says where; NULL with one worker */
 	struct rte_ring *const *peers; /* the handover rings of all workers, by id */
-	struct rte_ring *outgoing[PORT_SIDES]; /* from workers without a transmit queue there: packets to send
-						*/
-	struct rte_ring *way_out[PORT_SIDES];  /* the same of the worker that has one, where this has none */
+	rte_spinlock_t *tx_lock[PORT_SIDES]; /* of a transmit queue that several workers send by, or NULL */
+	struct tx_wait *tx_wait[PORT_SIDES]; /* finished while another had it; NULL without a lock */
 	struct rte_ring
 		*notices; /* set slots of which the main lcore must hear (first use), as (void *)(slot + 1) */
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_malloc.h>
+#include <rte_mbuf.h>
 #include <rte_random.h>
 
 #include "crypto.h"
@@ -37,10 +38,10 @@ static void take_arguments(struct worker *w, const struct worker_args *a)
 		w->port[side] = a->port[side];
 		w->nexthops[side] = a->nexthops[side];
 		w->from_kernel[side] = a->from_kernel[side];
-		w->outgoing[side] = a->outgoing[side];
-		w->way_out[side] = a->way_out[side];
+		w->tx_lock[side] = a->tx_lock[side];
 		w->rx_queue[side] = queue_of((enum port_side)side, a->port[side]->rx_queues, a->id, a->count);
-		w->tx_queue[side] = queue_of((enum port_side)side, a->port[side]->tx_queues, a->id, a->count);
+		w->tx_queue[side] =
+			queue_for((enum port_side)side, a->port[side]->tx_queues, a->id, a->count);
 		w->load.rx_queue[side] = UINT64_MAX;
 		w->steers[side] = a->count > 1 && !a->port[side]->rss;
 	}
@@ -51,10 +52,35 @@ static void take_arguments(struct worker *w, const struct worker_args *a)
 static bool connected(const struct worker_args *a)
 {
 	for (int side = 0; side < PORT_SIDES; side++)
-		if (a->way_out[side] == NULL &&
-		    queue_of((enum port_side)side, a->port[side]->tx_queues, a->id, a->count) == QUEUE_NONE)
+		if (a->tx_lock[side] == NULL && a->port[side]->tx_queues < a->count)
 			return false;
 	return a->count == 1 || (a->handover != NULL && a->peers != NULL);
+}
+
+/* Room for what waits for other workers, and for a transmit queue that others have. */
+static int rooms_new(struct worker *w)
+{
+	w->to_peer =
+		rte_zmalloc_socket("to_peer", w->count * sizeof(*w->to_peer), RTE_CACHE_LINE_SIZE, w->socket);
+	bool whole = w->to_peer != NULL;
+	for (int side = 0; side < PORT_SIDES; side++) {
+		if (w->tx_lock[side] == NULL)
+			continue;
+		w->tx_wait[side] =
+			rte_zmalloc_socket("tx_wait", sizeof(**w->tx_wait), RTE_CACHE_LINE_SIZE, w->socket);
+		whole = whole && w->tx_wait[side] != NULL;
+	}
+	return whole ? 0 : -ENOMEM;
+}
+
+static void rooms_free(struct worker *w)
+{
+	for (int side = 0; side < PORT_SIDES; side++) {
+		if (w->tx_wait[side] != NULL)
+			rte_pktmbuf_free_bulk(w->tx_wait[side]->m, w->tx_wait[side]->n);
+		rte_free(w->tx_wait[side]);
+	}
+	rte_free(w->to_peer);
 }
 
 int worker_new(const struct worker_args *args, struct worker **ret)
@@ -68,11 +94,9 @@ int worker_new(const struct worker_args *args, struct worker **ret)
 	if (w == NULL)
 		return -ENOMEM;
 	take_arguments(w, args);
-	rc = -ENOMEM;
-	w->to_peer = rte_zmalloc_socket("to_peer", args->count * sizeof(*w->to_peer), RTE_CACHE_LINE_SIZE,
-					args->socket);
-	if (w->to_peer == NULL)
-		goto no_batches;
+	rc = rooms_new(w);
+	if (rc != 0)
+		goto no_crypto;
 	rc = crypto_new(w->socket, &w->crypto);
 	if (rc < 0)
 		goto no_crypto;
@@ -92,8 +116,7 @@ no_strays:
 no_policer:
 	crypto_free(w->crypto);
 no_crypto:
-	rte_free(w->to_peer);
-no_batches:
+	rooms_free(w);
 	rte_free(w);
 	return rc;
 }
@@ -105,6 +128,6 @@ void worker_free(struct worker *w)
 	strays_free(w->strays);
 	policer_free(w->policer);
 	crypto_free(w->crypto);
-	rte_free(w->to_peer);
+	rooms_free(w);
 	rte_free(w);
 }

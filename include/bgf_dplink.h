@@ -192,15 +192,15 @@ struct dpl_set_rows {
 /* How busy a worker is: X(name), of the worker and no port. All but the rings only rise, so that two looks at
  * them give what was in between: busy_us / clock_us, busy_cycles / busy_packets, busy_packets / busy_turns.
  */
-#define DPL_LOAD_LIST(X)                                                                      \
-	X(clock_us)	  /* its clock */                                                     \
-	X(busy_us)	  /* spent in turns that took packets */                              \
-	X(busy_cycles)	  /* the same in TSC cycles */                                        \
-	X(turns)	  /* of the poll loop */                                              \
-	X(busy_turns)	  /* turns that took packets */                                       \
-	X(busy_packets)	  /* taken from ports, other workers and the kernel */                \
-	X(handover_queue) /* packets that wait for it in the ring from the other workers */   \
-	X(outgoing_queue) /* the same, finished, for the ports whose transmit queue it has */ \
+#define DPL_LOAD_LIST(X)                                                                    \
+	X(clock_us)	  /* its clock */                                                   \
+	X(busy_us)	  /* spent in turns that took packets */                            \
+	X(busy_cycles)	  /* the same in TSC cycles */                                      \
+	X(turns)	  /* of the poll loop */                                            \
+	X(busy_turns)	  /* turns that took packets */                                     \
+	X(busy_packets)	  /* taken from ports, other workers and the kernel */              \
+	X(handover_queue) /* packets that wait for it in the ring from the other workers */ \
+	X(outgoing_queue) /* finished packets that wait for a transmit queue it shares */   \
 	X(kernel_queue)	  /* packets of all workers that wait for the main lcore and the kernel */
 #define DPL_LOAD_FIELD(name) uint64_t name;
 struct dpl_load {
