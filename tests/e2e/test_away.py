@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A P-CSCF that goes away: its phones' traffic passes for control.peer_gone_s, then its sets are released, and it is
+told when it returns."""
+import time
+
+from zbwire import Zb
+
+GONE_S = 3
+SETTINGS = {"control.peer_gone_s": str(GONE_S)}
+REMOVED, PEER_GONE = 3, 8
+
+
+def test_the_sets_of_a_pcscf_that_is_gone_serve_on_and_are_released_in_their_time(field, gateway):
+    ue = field.ue(4, 50)
+    owner = Zb(gateway.zb, "pcscf2", instance_id=1)
+    field.zb, witness = owner, field.zb  # the set is the second P-CSCF's
+    try:
+        ue.establish()
+    finally:
+        field.zb = witness
+    assert owner.gateway()["ENDED_AWAY"] == 0
+    observer = Zb(gateway.zb, "watcher", role=1)
+    observer.call("SUBSCRIBE", EVENTS=1 << REMOVED)
+    gone = time.monotonic()
+    owner.close()
+    ue.passes()
+    ue.reached()
+    while observer.query(SET_ID=ue.set_id):
+        assert time.monotonic() < gone + GONE_S + 3
+        time.sleep(0.05)
+    assert time.monotonic() > gone + GONE_S - 0.5
+    observer.call("HEARTBEAT")
+    (kind, event), = observer.events
+    assert (kind, event["WHY"], event["SET"][0]["SET_ID"]) == ("REMOVED", PEER_GONE, ue.set_id)
+    with_phone = ue.protected(sequence=ue.next())
+    with field.dropped("access", unknown_spi=1):
+        field.access.send(with_phone)
+    assert owner.gateway()["ENDED_AWAY"] == 1  # connects anew
+    owner.close()
+    assert owner.gateway()["ENDED_AWAY"] == 0
+    owner.close()
+    observer.close()
+    field.settle()  # the first P-CSCF was there all the time: its set serves
