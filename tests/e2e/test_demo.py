@@ -27,8 +27,10 @@ def name_of(*more):
 
 
 def start(name, folder, *arguments):
+    # As from a terminal: a job that a script put into the background has SIGINT ignored, and so has what it starts.
     return subprocess.Popen([DEMO, "--name", name, "--folder", str(folder), *arguments], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, start_new_session=True)
+                            stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def left_behind(name):

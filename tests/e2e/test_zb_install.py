@@ -116,10 +116,22 @@ def test_rule_6_a_rebooted_phone_replaces_its_set_at_confirm(zb):
     assert [row["SET_ID"] for row in zb.query()] == [new["SET_ID"]]
 
 
-def test_rule_6_three_sets_of_one_subscriber_and_no_fourth(zb):
-    for number in range(3):
-        row = install(zb, number, SUBSCRIBER="one@ims.example.org")
-        zb.call("CONFIRM", SET_ID=row["SET_ID"], REFERENCE=zb.reference(), EXPIRES=600)
+def confirmed(zb, number, **changes):
+    row = install(zb, number, SUBSCRIBER="one@ims.example.org", **changes)
+    zb.call("CONFIRM", SET_ID=row["SET_ID"], REFERENCE=zb.reference(), EXPIRES=600)
+    return row["SET_ID"]
+
+
+def test_rule_6_to_a_fourth_set_gives_way_what_the_ue_has_left(zb):
+    oldest, between, newest = (confirmed(zb, number) for number in range(3))
+    fourth = install(zb, 3, SUBSCRIBER="one@ims.example.org")["SET_ID"]
+    assert {row["SET_ID"] for row in zb.query()} == {oldest, newest, fourth}, f"{between} was to go"
+
+
+def test_rule_6_three_sets_that_a_ue_may_be_on_and_no_fourth(zb):
+    confirmed(zb, 0, FLAGS=2)
+    confirmed(zb, 1, FLAGS=2)
+    confirmed(zb, 2)
     request = {"REFERENCE": zb.reference()} | a_set(3, SUBSCRIBER="one@ims.example.org")
     assert refused(zb, "INSTALL", **request) == ("TOO_MANY_SETS", "SUBSCRIBER")
 
