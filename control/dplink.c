@@ -102,10 +102,9 @@ static int grow_waiting(struct dplink *l)
 	return 0;
 }
 
-static int await(struct dplink *l, dplink_done done, void *arg, uint64_t *ret_txn)
+/* There is a free place. Returns the txn. */
+static uint64_t await(struct dplink *l, dplink_done done, void *arg)
 {
-	if (l->first_free == NO_SLOT && grow_waiting(l) != 0)
-		return -ENOMEM;
 	uint32_t slot = l->first_free;
 	struct waiting *w = &l->waiting[slot];
 
@@ -117,8 +116,7 @@ static int await(struct dplink *l, dplink_done done, void *arg, uint64_t *ret_tx
 		l->timed = slot;
 		l->timed_at = timers_now();
 	}
-	*ret_txn = (uint64_t)w->generation << SLOT_BITS | slot;
-	return 0;
+	return (uint64_t)w->generation << SLOT_BITS | slot;
 }
 
 static struct waiting take(struct dplink *l, uint32_t slot)
@@ -214,12 +212,15 @@ static int submit(struct dplink *l, const struct dpl_header *record, dplink_done
 {
 	bool was_empty = TAILQ_EMPTY(&l->queue);
 	struct packet *p = TAILQ_LAST(&l->queue, packet_queue);
-	uint64_t txn;
 
+	/* Before there is a packet: an empty one in the queue would be taken for the end, or never go. */
+	if (l->first_free == NO_SLOT && grow_waiting(l) != 0)
+		return -ENOMEM;
 	if (p == NULL || p->used + record->length > sizeof(p->octets))
 		p = new_packet(l);
-	if (p == NULL || await(l, done, arg, &txn) != 0)
+	if (p == NULL)
 		return -ENOMEM;
+	uint64_t txn = await(l, done, arg);
 	memcpy(p->octets + p->used, record, record->length);
 	((struct dpl_header *)(void *)(p->octets + p->used))->txn = txn;
 	p->used += record->length;

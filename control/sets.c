@@ -192,6 +192,9 @@ void sets_added(struct control *c, struct sa_set *set, const struct dpl_set_stat
 	sa_table_identify(&c->table, set, state->set_id);
 	audit_enter(set);
 	sets_log("installed", set);
+	/* The set whose ports it waited for has ended meanwhile (sets_end), when this one had no id yet. */
+	if (state->name.replaces != set->name.replaces)
+		sets_update(c, set, true, false, NULL, NULL);
 }
 
 void sets_added_and_answered(struct control *c, struct sa_set *set)

@@ -93,8 +93,13 @@ uint32_t client_next_txn(struct zb *zb)
 
 int client_flush(struct zb *zb)
 {
+	size_t before = box_waiting(&zb->outbox);
 	int r = box_write(&zb->outbox, zb->fd);
 
+	if (box_waiting(&zb->outbox) == 0 || box_waiting(&zb->outbox) < before)
+		zb->stuck = 0;
+	else if (zb->stuck == 0)
+		zb->stuck = client_now_ms();
 	return r < 0 ? client_lose(zb, -ENOTCONN, "the connection broke: %s", strerror(-r)) : 0;
 }
 
@@ -142,7 +147,7 @@ int client_connect(struct zb *zb)
 		return client_lose(zb, -ENOTCONN, "cannot connect to %s: %s", zb->path, strerror(-fd));
 	zb->fd = fd;
 	zb->state = CLIENT_GREETING;
-	zb->asked = 0;
+	zb->asked = zb->stuck = 0;
 	zb->heard = client_now_ms();
 	zb->handshake_until = zb->heard + zb->wait_ms;
 	return send_hello(zb);
@@ -303,18 +308,19 @@ int client_pump(struct zb *zb)
 	struct zb_header header;
 	struct zb_fault fault;
 	const uint8_t *frame;
-	int r = 1;
+	int r;
 
-	for (int reads = 0; r > 0 && reads < PUMP_READS; reads++) {
+	/* What was read is looked at before it ends: no descriptor becomes readable for it any more. */
+	for (int reads = 0;; reads++) {
 		while ((r = zb_stream_next(&zb->in, &frame, &header, &fault)) == 1)
 			if ((r = dispatch(zb, frame, header.length)) != 0 || events_must_go(zb))
 				return r;
 		if (r < 0)
 			return client_lose(zb, -EPROTO, "what comes is no frame of Zb version %d: %s",
 					   ZB_VERSION, zb_cause_text(fault.cause));
-		r = read_more(zb);
+		if (zb->reads_no_more || reads == PUMP_READS || (r = read_more(zb)) <= 0)
+			return r;
 	}
-	return r < 0 ? r : 0;
 }
 
 /* --- a call --- */

@@ -55,6 +55,7 @@ struct zb {
 	uint32_t subscribed;	/* bit mask that is asked for after each HELLO */
 	/* CLOCK_MONOTONIC, ms */
 	int64_t handshake_until, connect_after, heard, asked /* HEARTBEAT; 0: not */;
+	int64_t stuck; /* since when the gateway takes nothing of what waits to be sent; 0: it does */
 	struct zb_gateway gateway;
 	struct zb_error why; /* the last connection ended, or could not be made */
 	int why_errno;
@@ -67,7 +68,8 @@ struct zb {
 	uint8_t out[CLIENT_REQUEST_MAX];
 
 	struct event_queue queue;
-	bool events_first; /* client_pump stopped within zb_process: events must go on before more is read */
+	bool events_first;  /* client_pump stopped within zb_process: events must go on before more is read */
+	bool reads_no_more; /* client_pump only looks at what was read before */
 	struct pipeline pipeline;
 };
 

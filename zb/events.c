@@ -15,7 +15,8 @@
 
 enum {
 	RING_FIRST = 16,
-	ROUNDS_MAX = 16, /* of full queues in one zb_process: the caller has other things to do */
+	ROUNDS_MAX = 16, /* of full queues in one zb_process, then what was read is the last: the caller has
+			    other things to do */
 };
 
 /* Doubles the ring, its events in order from the start. */
@@ -113,6 +114,9 @@ static int keep_alive(struct zb *zb, int64_t now)
 			return 0;
 		return client_lose(zb, -ETIMEDOUT, "no answer to HELLO within %d ms", zb->wait_ms);
 	}
+	/* Else what is started and given up, again and again, piles up for a gateway that has stopped. */
+	if (zb->stuck != 0 && now - zb->stuck >= zb->wait_ms)
+		return client_lose(zb, -ETIMEDOUT, "the gateway read nothing for %d ms", zb->wait_ms);
 	if (zb->asked != 0 && now - zb->asked >= CLIENT_HEARTBEAT_MS * CLIENT_HEARTBEAT_PATIENCE)
 		return client_lose(zb, -ETIMEDOUT, "the gateway does not answer heartbeats");
 	if (zb->asked != 0 || now - zb->heard < CLIENT_HEARTBEAT_MS)
@@ -160,7 +164,9 @@ int zb_process(struct zb *zb, zb_on_event on_event, void *arg)
 		zb->events_first = false;
 		r = progress(zb);
 		count += tell_events(zb, on_event, arg);
-	} while (zb->events_first && r == 0 && ++rounds < ROUNDS_MAX);
+		zb->reads_no_more = ++rounds >= ROUNDS_MAX;
+	} while (zb->events_first && r == 0);
+	zb->reads_no_more = false;
 	pipeline_tell(zb, client_now_ms());
 	/* What was started before, and by those who were told. */
 	if (zb->state == CLIENT_UP && box_waiting(&zb->outbox) > 0 && client_flush(zb) < 0)

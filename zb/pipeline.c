@@ -17,7 +17,9 @@ struct pending {
 	uint64_t reference;
 	int64_t until; /* CLOCK_MONOTONIC, ms */
 	uint32_t before, after;
+	uint32_t connection; /* that it went over, as pipeline.connection counts them */
 	uint16_t generation; /* of the slot: a late answer to a former one is told apart */
+	bool is_answered;    /* its answer waits to be told */
 	uint8_t type;
 };
 
@@ -105,6 +107,7 @@ int pipeline_start(struct zb *zb, uint64_t reference, zb_on_answer on_answer, vo
 			      .until = client_now_ms() + zb->wait_ms,
 			      .before = p->newest,
 			      .after = NO_SLOT,
+			      .connection = p->connection,
 			      .generation = e->generation,
 			      .type = type};
 	*(p->newest != NO_SLOT ? &p->slot[p->newest].after : &p->oldest) = slot;
@@ -158,14 +161,17 @@ void pipeline_take(struct zb *zb, const struct zb_message_in *m, const uint8_t *
 	struct pipeline *p = &zb->pipeline;
 	uint32_t slot = m->header.txn & SLOT_MASK;
 
-	/* That of a request whose time was up is late, and thrown away. */
+	/* That of a request whose time was up is late, and thrown away; so is what a gateway says twice, or
+	 * of a request that this connection did not bring. */
 	if (p->slot == NULL || slot >= p->most || p->slot[slot].on_answer == NULL ||
-	    txn_of(p, slot) != m->header.txn || p->slot[slot].type != m->header.type)
+	    txn_of(p, slot) != m->header.txn || p->slot[slot].type != m->header.type ||
+	    p->slot[slot].is_answered || p->slot[slot].connection != p->connection)
 		return;
 	/* Without memory to keep it, its time will be up. */
 	if (!p->telling && box_add(&p->late, frame, m->header.length) != 0)
 		return;
 	unlink_slot(p, slot); /* it is answered: not lost any more, nor too late */
+	p->slot[slot].is_answered = true;
 	if (p->telling)
 		tell_answer(zb, slot, m);
 }
@@ -205,6 +211,7 @@ void pipeline_lose(struct zb *zb, int status, const struct zb_error *why)
 	struct pipeline *p = &zb->pipeline;
 
 	box_clear(&p->waiting);
+	p->connection++;
 	if (p->slot == NULL || p->oldest == NO_SLOT)
 		return;
 	*(p->lost_last != NO_SLOT ? &p->slot[p->lost_last].after : &p->lost) = p->oldest;

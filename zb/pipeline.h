@@ -27,7 +27,8 @@ struct pipeline {
 	uint32_t oldest, newest; /* list of those under way */
 	uint32_t lost;		 /* list of those whose connection was lost, oldest first */
 	uint32_t lost_last;
-	int lost_status; /* why, for all of them */
+	uint32_t connection; /* counts those that were lost */
+	int lost_status;     /* why, for all of them */
 	struct zb_error lost_why;
 	struct box waiting;  /* requests that were started while the association was not up */
 	struct box late;     /* answers that came during a call of another kind, whole frames */

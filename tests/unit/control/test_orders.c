@@ -127,6 +127,32 @@ static void rule_6_the_replacing_set_sends_when_the_old_one_ends_before_confirm(
 	client_close(&client);
 }
 
+/* Else nothing could be sent on it before CONFIRM, not even the answer to a TCP connection's first segment.
+ */
+static void rule_6_it_sends_too_when_the_old_one_ends_while_it_is_being_added(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	struct zb_set old = installed(&in);
+	assert_int_equal(client_confirm(&client, old.set_id, 7, 600), ZB_CAUSE_DONE);
+	in.reference++;
+	in.flags = BGF_SET_REPLACE;
+	client_send_install(&client, &in); /* not waited for */
+	client_begin(&client, ZB_MSG_RELEASE);
+	zb_put_number(&client.out, ZB_ATTR_SET_ID, old.set_id);
+	zb_put_number(&client.out, ZB_ATTR_REFERENCE, 8);
+	client_send(&client);
+	harness_run_for(h, 30);
+	assert_int_equal(fake_count(&h->fake), 1);
+	assert_int_equal(h->fake.updates, 2);
+	assert_int_not_equal(h->fake.last_update.set_id, old.set_id);
+	assert_int_equal(h->fake.last_update.takes_over, 1);
+	assert_int_equal(h->fake.last_update.name.replaces, 0);
+	client_close(&client);
+}
+
 static void rule_15_a_new_challenge_ends_the_other_temporary_set(void **state)
 {
 	struct harness *h = *state;
@@ -456,6 +482,7 @@ int main(void)
 		T(rule_6_port_in_use_is_refused),
 		T(rule_6_replace_moves_the_ports_at_confirm),
 		T(rule_6_the_replacing_set_sends_when_the_old_one_ends_before_confirm),
+		T(rule_6_it_sends_too_when_the_old_one_ends_while_it_is_being_added),
 		T(rule_14_a_temporary_set_ends_in_time_and_its_peer_hears_it),
 		T(rule_15_a_new_challenge_ends_the_other_temporary_set),
 		T(rule_15_the_set_that_carries_the_401_drains),

@@ -268,7 +268,8 @@ static bool serve_frame(struct fake *f, int fd, const uint8_t *frame, size_t len
 		send_before_answer(f, fd);
 	must_send(fd, held, held_length);
 	held_length = 0;
-	must_send(fd, buffer, (size_t)r);
+	for (int i = 0; i <= f->twice; i++)
+		must_send(fd, buffer, (size_t)r);
 	return true;
 }
 
@@ -283,7 +284,7 @@ static void serve_connection(struct fake *f, int fd)
 	while (on && !f->stop) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		size_t room;
-		if (poll(&p, 1, 20) <= 0)
+		if (poll(f->deaf ? NULL : &p, f->deaf ? 0 : 1, 20) <= 0)
 			continue;
 		void *to = zb_stream_room(&in, &room);
 		ssize_t n = recv(fd, to, room, 0);

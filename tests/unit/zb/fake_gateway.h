@@ -26,6 +26,8 @@ struct fake {
 	atomic_int hold;	 /* as many answers wait until the next one goes */
 	atomic_int hang_up;	 /* as many times the connection is closed instead */
 	atomic_int hello_cause;	 /* HELLO is refused with it */
+	atomic_int twice;	 /* each answer goes twice */
+	atomic_int deaf;	 /* nothing is read */
 	atomic_int events_first; /* as many events go before each answer */
 	atomic_int ask;		 /* a HEARTBEAT of the gateway's goes before each answer */
 	atomic_ullong store_epoch;

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -305,6 +306,24 @@ static void test_a_flood_of_events_is_told_whole_by_zb_process(void **state)
 	assert_int_equal(none.count, 1);
 }
 
+/* More than one zb_process hands on, all in the socket at once: what it has read and not told would wait
+ * until something else comes, for the descriptor is silent. */
+static void test_no_event_is_left_behind_a_silent_descriptor(void **state)
+{
+	enum { FLOOD = 16 * 1024 + 2, ROOM = 64 << 20 };
+	struct fixture *x = *state;
+	struct seen s = {0};
+
+	assert_int_equal(zb_subscribe(x->zb, ZB_EVENTS_ALL, &error), 0);
+	if (setsockopt(x->gateway.connection, SOL_SOCKET, SO_SNDBUFFORCE, &(int){ROOM}, sizeof(int)) != 0)
+		skip(); /* only root may make the socket as large */
+	fake_send_events(&x->gateway, FLOOD);
+	struct pollfd p = {.fd = zb_fd(x->zb), .events = POLLIN};
+	while (poll(&p, 1, 200) == 1)
+		zb_process(x->zb, see, &s);
+	assert_int_equal(s.count, FLOOD);
+}
+
 static void test_events_by_descriptor(void **state)
 {
 	struct fixture *x = *state;
@@ -468,6 +487,7 @@ int main(void)
 		TEST(events_are_kept_during_a_call),
 		TEST(too_many_events_make_a_gap),
 		TEST(a_flood_of_events_is_told_whole_by_zb_process),
+		TEST(no_event_is_left_behind_a_silent_descriptor),
 		TEST(events_by_descriptor),
 		TEST(subscription_is_renewed_with_a_gap),
 		TEST(sets_that_ended_while_the_peer_was_away_are_a_gap),

@@ -277,6 +277,50 @@ static void test_a_call_in_between_keeps_the_answers(void **state)
 	fake_return(&x->gateway);
 }
 
+static void test_an_answer_that_comes_twice_is_told_once(void **state)
+{
+	struct fixture *x = *state;
+	struct zb_gateway g;
+	struct told t = {0};
+
+	assert_int_equal(zb_gateway(x->zb, &g, &error), 0);
+	x->gateway.twice = 1;
+	for (unsigned i = 1; i <= 10; i++)
+		start(x->zb, i, &t);
+	assert_int_equal(zb_gateway(x->zb, &g, &error), 0); /* the ten wait, each with its double */
+	process(x->zb, &t, 10);
+	for (unsigned i = 11; i <= 10 + PENDING; i++) /* no place is lost, and none is given twice */
+		start(x->zb, i, &t);
+	process(x->zb, &t, 10 + PENDING);
+	for (unsigned i = 1; i <= 10 + PENDING; i++)
+		assert_int_equal(t.by_reference[i], 1);
+	assert_int_equal(zb_pending(x->zb), 0);
+}
+
+static void test_a_gateway_that_reads_nothing_is_given_up(void **state)
+{
+	struct fixture *x = *state;
+	struct zb_options o = {
+		.path = x->gateway.path, .name = "p", .instance_id = 1, .wait_ms = 200, .pending_max = 4000};
+	struct zb_gateway g;
+	struct told t = {0};
+	struct zb *zb = NULL;
+
+	assert_int_equal(zb_open(&o, &zb, &error), 0);
+	assert_int_equal(zb_gateway(zb, &g, &error), 0);
+	x->gateway.deaf = 1;
+	for (unsigned i = 0; i < 300 && zb_fd(zb) >= 0; i++) {
+		while (zb_pending(zb) < 4000)
+			start(zb, 1, &t);
+		zb_process(zb, NULL, NULL);
+		sleep_ms(5);
+	}
+	assert_int_equal(zb_fd(zb), -1);
+	assert_int_equal(zb_pending(zb), 0);
+	x->gateway.deaf = 0;
+	zb_close(zb);
+}
+
 static void test_a_refused_hello_is_told_to_each(void **state)
 {
 	struct fixture *x = *state;
@@ -314,6 +358,8 @@ int main(void)
 		TEST(time_is_up),
 		TEST(without_a_gateway_all_are_told),
 		TEST(a_call_in_between_keeps_the_answers),
+		TEST(an_answer_that_comes_twice_is_told_once),
+		TEST(a_gateway_that_reads_nothing_is_given_up),
 		TEST(a_refused_hello_is_told_to_each),
 		TEST(bounds_of_the_bound),
 	};
