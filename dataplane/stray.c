@@ -19,6 +19,7 @@ struct note {
 struct strays {
 	uint64_t secret;
 	struct note note[STRAYS];
+	unsigned next; /* the main lcore's: where its next look begins */
 };
 
 struct strays *strays_new(uint64_t secret, int socket)
@@ -65,10 +66,12 @@ void stray_note(struct strays *s, const uint8_t *ip, bool ipv6, uint32_t spi)
 	__atomic_store_n(&note->is_taken, 1, __ATOMIC_RELEASE);
 }
 
+/* A look begins where the last one stopped, or a flood that fills the table again at once would have the
+ * first places told for ever and the others never. */
 void strays_take(struct strays *s, bool (*tell)(void *context, const struct stray *stray), void *context)
 {
-	for (unsigned i = 0; i < STRAYS; i++) {
-		struct note *note = &s->note[i];
+	for (unsigned i = 0; i < STRAYS; i++, s->next = (s->next + 1) % STRAYS) {
+		struct note *note = &s->note[s->next];
 		if (__atomic_load_n(&note->is_taken, __ATOMIC_ACQUIRE) == 0)
 			continue;
 		struct stray stray = {.spi = note->stray.spi,

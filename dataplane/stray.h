@@ -30,8 +30,8 @@ void strays_free(struct strays *s);
 /* Notes the source of a packet, of which `ip` is the header. The worker that owns the table. */
 void stray_note(struct strays *s, const uint8_t *ip, bool ipv6, uint32_t spi);
 
-/* Hands the notes to `tell` and forgets those that it took (true); stops at the first that it did not. Main
- * lcore, while the worker runs. */
+/* Hands the notes to `tell` and forgets those that it took (true); stops at the first that it did not, which
+ * is the first of the next time. Main lcore, while the worker runs. */
 void strays_take(struct strays *s, bool (*tell)(void *context, const struct stray *stray), void *context);
 
 #endif

@@ -169,6 +169,15 @@ static void note_queues(struct worker *w)
 	}
 }
 
+/* Whether packets wait for a transmit queue that another worker has: whoever slept now would keep them. */
+static bool has_unsent(const struct worker *w)
+{
+	for (int side = 0; side < PORT_SIDES; side++)
+		if (w->tx_wait[side] != NULL && w->tx_wait[side]->n > 0)
+			return true;
+	return false;
+}
+
 /* What a turn took. The clock is read once more only where there were packets to share the cost. */
 static void note_load(struct worker *w, unsigned taken)
 {
@@ -194,7 +203,7 @@ int worker_run(void *arg)
 	while (!*w->stop) {
 		const unsigned taken = worker_turn(w);
 		note_load(w, taken);
-		idle = taken > 0 ? 0 : idle + 1;
+		idle = taken > 0 || has_unsent(w) ? 0 : idle + 1;
 		note_gap(w, last);
 		last = w->now;
 		rte_rcu_qsbr_quiescent(w->rcu, w->id);

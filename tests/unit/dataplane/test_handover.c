@@ -413,6 +413,34 @@ static void two_threads_keep_each_ues_order(void **state)
 	}
 }
 
+/* What waits for a queue leaves as soon as that is free: a worker that has some does not sleep meanwhile. */
+static void nobody_sleeps_over_what_waits_for_a_queue(void **state)
+{
+	const unsigned ue = ue_of(0);
+	const uint16_t *waits = &worker[0]->tx_wait[PORT_CORE]->n;
+	const struct timespec many_turns = {.tv_nsec = 20 * 1000000};
+	struct lab_frame f;
+	pthread_t thread;
+	void *ran = NULL;
+	(void)state;
+
+	install(ue);
+	make(&f, PORT_ACCESS, ue, 1);
+	lab_put(PORT_ACCESS, &f);
+	worker[0]->idle_sleep_us = 1000000;
+	rte_spinlock_lock(&lock[PORT_CORE]);
+	assert_int_equal(pthread_create(&thread, NULL, run, worker[0]), 0);
+	while (__atomic_load_n(waits, __ATOMIC_RELAXED) == 0)
+		;
+	nanosleep(&many_turns, NULL);
+	rte_spinlock_unlock(&lock[PORT_CORE]);
+	const uint64_t free_since = rte_get_timer_cycles();
+	await_frame(PORT_CORE, &f);
+	assert_in_range(rte_get_timer_cycles() - free_since, 0, rte_get_timer_hz() / 2);
+	stopping = 1;
+	assert_int_equal(pthread_join(thread, &ran), 0);
+}
+
 /* ---- sets that come and go under running workers ---- */
 
 static unsigned answers;
@@ -546,6 +574,7 @@ int main(void)
 		TEST(an_elephant_costs_no_other_workers_sets_anything),
 		TEST(a_queue_that_another_worker_has_is_not_waited_for),
 		TEST(two_threads_keep_each_ues_order),
+		TEST(nobody_sleeps_over_what_waits_for_a_queue),
 		TEST(sets_come_and_go_under_running_workers),
 	};
 	return cmocka_run_group_tests(tests, start, lab_stop);

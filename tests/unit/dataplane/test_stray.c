@@ -125,6 +125,32 @@ static void a_flood_from_everywhere_takes_no_more_than_the_table_and_is_counted(
 	strays_free(s);
 }
 
+/* The main lcore takes a share at a time, and the table is full again before it looks next: everybody's turn
+ * comes all the same. */
+static void in_a_flood_every_note_is_told_in_its_turn(void **state)
+{
+	enum { SHARE = 65, LOOKS = (STRAYS + SHARE - 1) / SHARE, SOURCES = 10000 };
+	struct strays *s = strays_new(0x1234567812345678, 0);
+	uint8_t ip[40] = {0x45};
+	unsigned first = 0;
+	(void)state;
+
+	assert_non_null(s);
+	for (unsigned look = 0, n = 0; look < LOOKS; look++) {
+		for (const unsigned end = n + SOURCES; n < end; n++) {
+			memcpy(ip + 12, &n, sizeof(n));
+			stray_note(s, ip, false, n);
+		}
+		taken.count = 0;
+		taken.limit = SHARE;
+		strays_take(s, take, NULL);
+		for (unsigned i = 0; i < taken.count; i++)
+			first += taken.stray[i].spi < SOURCES;
+	}
+	assert_int_equal(first, STRAYS); /* all that were there before the first look */
+	strays_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +159,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_not_taken_stays, lab_reset),
 		cmocka_unit_test_setup(a_flood_from_everywhere_takes_no_more_than_the_table_and_is_counted,
 				       lab_reset),
+		cmocka_unit_test_setup(in_a_flood_every_note_is_told_in_its_turn, lab_reset),
 	};
 	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }
