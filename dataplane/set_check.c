@@ -56,7 +56,8 @@ static bool ends(const char *text, size_t size)
 
 int set_check_name(const struct dpl_set_name *n)
 {
-	return ends(n->peer, sizeof(n->peer)) && ends(n->subscriber, sizeof(n->subscriber)) &&
+	return n->peer[0] != '\0' && n->subscriber[0] != '\0' && ends(n->peer, sizeof(n->peer)) &&
+			       ends(n->subscriber, sizeof(n->subscriber)) &&
 			       ends(n->registration_id, sizeof(n->registration_id))
 		       ? 0
 		       : -EINVAL;

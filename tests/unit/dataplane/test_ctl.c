@@ -195,6 +195,7 @@ static void every_request_is_answered(void **state)
 	struct dpl_set_update update = {.header = header(DPL_SET_UPDATE, sizeof(update)),
 					.set_id = id,
 					.state = BGF_SET_ESTABLISHED,
+					.name = order(0).name,
 					.expires = 99};
 	expect(ask(fd, &update, sizeof(update)), DPL_SET_UPDATE, sizeof(struct dpl_set_row), 0);
 	assert_int_equal(answer.row.set.expires, 99);
