@@ -62,6 +62,11 @@ static const char *meaning_of(const struct zb_event *e)
 	return "";
 }
 
+static bool has_counters(const struct zb_event *e)
+{
+	return e->kind == ZB_EVENT_EXPIRED || e->kind == ZB_EVENT_REMOVED;
+}
+
 static void print_json(const struct zb_event *e, const char *when)
 {
 	char address[BGF_ADDR_STRLEN];
@@ -77,6 +82,12 @@ static void print_json(const struct zb_event *e, const char *when)
 		json_string("subscriber", e->subscriber);
 		json_string("registration_id", e->registration_id);
 		json_selectors(&e->selectors);
+	}
+	if (has_counters(e)) {
+		json_number("packets_in", e->packets[0] + e->packets[1]);
+		json_number("packets_out", e->packets[2] + e->packets[3]);
+		json_number("octets_in", e->octets[0] + e->octets[1]);
+		json_number("octets_out", e->octets[2] + e->octets[3]);
 	}
 	if (e->kind == ZB_EVENT_UNKNOWN_SPI) {
 		json_string("peer", e->peer);
@@ -112,6 +123,9 @@ static void print_subject(const struct zb_event *e)
 		printf("  %" PRIu64 " numbers left", UINT32_MAX - e->sequence);
 	if (e->count != 0)
 		printf("  %" PRIu64 " packets", e->count);
+	if (has_counters(e))
+		printf("  %" PRIu64 " packets in, %" PRIu64 " out", e->packets[0] + e->packets[1],
+		       e->packets[2] + e->packets[3]);
 }
 
 struct follower {

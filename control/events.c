@@ -25,24 +25,35 @@ static void send_to_subscribers(struct control *c, unsigned kind, const struct p
 
 /* An event that is about a set: begins it. */
 static void begin(struct zb_frame *f, uint8_t buffer[static EVENT_MAX], unsigned kind,
-		  const struct sa_set *set)
+		  const struct sa_set *set, const struct dpl_set_state *counters)
 {
 	struct zb_set row;
 
 	zb_frame_begin(f, buffer, EVENT_MAX, kind + KIND_TO_MESSAGE, ZB_FLAG_EVENT, 0);
 	sets_show(set, timers_now(), &row);
+	if (counters != NULL)
+		sets_show_counters(counters, &row);
 	zb_put_set(f, &row);
 }
 
-void events_set(struct control *c, unsigned kind, const struct sa_set *set, unsigned why)
+void events_set(struct control *c, unsigned kind, const struct sa_set *set)
 {
 	uint8_t buffer[EVENT_MAX];
 	struct zb_frame f;
 
-	begin(&f, buffer, kind, set);
-	if (kind == ZB_EVENT_REMOVED)
-		zb_put_number(&f, ZB_ATTR_WHY, why);
+	begin(&f, buffer, kind, set, NULL);
 	send_to_subscribers(c, kind, set->peer, &f);
+}
+
+void events_ended(struct control *c, const struct sa_set *set, const struct dpl_set_state *last)
+{
+	uint8_t buffer[EVENT_MAX];
+	struct zb_frame f;
+
+	begin(&f, buffer, set->ended, set, last);
+	if (set->ended == ZB_EVENT_REMOVED)
+		zb_put_number(&f, ZB_ATTR_WHY, set->name.removed);
+	send_to_subscribers(c, set->ended, set->peer, &f);
 }
 
 void events_sequence_low(struct control *c, const struct sa_set *set, uint32_t spi, uint64_t sequence)
@@ -50,7 +61,7 @@ void events_sequence_low(struct control *c, const struct sa_set *set, uint32_t s
 	uint8_t buffer[EVENT_MAX];
 	struct zb_frame f;
 
-	begin(&f, buffer, ZB_EVENT_SEQUENCE_LOW, set);
+	begin(&f, buffer, ZB_EVENT_SEQUENCE_LOW, set, NULL);
 	zb_put_number(&f, ZB_ATTR_SPI, spi);
 	zb_put_number(&f, ZB_ATTR_SEQUENCE, sequence);
 	send_to_subscribers(c, ZB_EVENT_SEQUENCE_LOW, set->peer, &f);
@@ -61,7 +72,7 @@ void events_bad_packets(struct control *c, unsigned kind, const struct sa_set *s
 	uint8_t buffer[EVENT_MAX];
 	struct zb_frame f;
 
-	begin(&f, buffer, kind, set);
+	begin(&f, buffer, kind, set, NULL);
 	zb_put_number(&f, ZB_ATTR_COUNT, count);
 	send_to_subscribers(c, kind, set->peer, &f);
 }

@@ -7,8 +7,10 @@
 
 #include "control/control.h"
 
-/* EXPIRED, FIRST_USED, SUPERSEDED or REMOVED (then `why` is an enum bgf_removed). */
-void events_set(struct control *c, unsigned kind, const struct sa_set *set, unsigned why);
+/* FIRST_USED or SUPERSEDED. */
+void events_set(struct control *c, unsigned kind, const struct sa_set *set);
+/* EXPIRED or REMOVED, as the set has it. `last`: its counters; NULL: they are not known, and told as 0. */
+void events_ended(struct control *c, const struct sa_set *set, const struct dpl_set_state *last);
 /* SEQUENCE_LOW: the SA with this SPI has used `sequence`. */
 void events_sequence_low(struct control *c, const struct sa_set *set, uint32_t spi, uint64_t sequence);
 /* ICV_FAILURES or REPLAYS: so many packets. */

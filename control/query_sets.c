@@ -133,23 +133,6 @@ static void collect(const struct op *op, struct query *q)
 	}
 }
 
-static void add_counters(struct zb_set *row, const struct dpl_set_state *state)
-{
-	for (int sa = 0; sa < DPL_SA_COUNT; sa++) {
-		row->packets[sa] = state->sa[sa].packets;
-		row->octets[sa] = state->sa[sa].octets;
-		row->sequence[sa] = state->sa[sa].sequence;
-	}
-	row->first_used = state->first_used;
-	for (unsigned reason = 0; reason < BGF_DROP_COUNT; reason++) {
-		if (state->drops[reason] == 0 ||
-		    row->drop_count == sizeof(row->drops) / sizeof(row->drops[0]))
-			continue;
-		row->drops[row->drop_count].reason = (uint16_t)reason;
-		row->drops[row->drop_count++].count = state->drops[reason];
-	}
-}
-
 static void answer(struct op *op)
 {
 	struct query *q = op->content;
@@ -189,7 +172,7 @@ static void on_row(void *arg, int status, const struct dpl_header *record)
 			if (q->rows[i].set.set_id != state->set_id)
 				continue;
 			q->rows[i].is_there = true;
-			add_counters(&q->rows[i].set, state);
+			sets_show_counters(state, &q->rows[i].set);
 		}
 	} else if (status != -ENOENT) {
 		q->failed = true;

@@ -39,6 +39,22 @@ void sets_show(const struct sa_set *set, uint64_t now, struct zb_set *ret)
 	memcpy(ret->fingerprint, name->fingerprint, sizeof(ret->fingerprint));
 }
 
+void sets_show_counters(const struct dpl_set_state *state, struct zb_set *row)
+{
+	for (int sa = 0; sa < DPL_SA_COUNT; sa++) {
+		row->packets[sa] = state->sa[sa].packets;
+		row->octets[sa] = state->sa[sa].octets;
+		row->sequence[sa] = state->sa[sa].sequence;
+	}
+	row->first_used = state->first_used;
+	for (unsigned reason = 0; reason < BGF_DROP_COUNT; reason++) {
+		if (state->drops[reason] == 0 || row->drop_count == ZB_SET_DROPS)
+			continue;
+		row->drops[row->drop_count].reason = (uint16_t)reason;
+		row->drops[row->drop_count++].count = state->drops[reason];
+	}
+}
+
 void sets_log(const char *what, const struct sa_set *set)
 {
 	static struct log_gate gate = {.rate = 100};
@@ -266,7 +282,7 @@ static void supersede(struct control *c, struct sa_set *set)
 			life_superseded_until(timers_now(), c->config->control.supersede_s, set->expires));
 	sets_log("superseded", set);
 	sets_update(c, set, false, false, NULL, NULL);
-	events_set(c, ZB_EVENT_SUPERSEDED, set, 0);
+	events_set(c, ZB_EVENT_SUPERSEDED, set);
 }
 
 void sets_supersede_older(struct control *c, const struct sa_set *used)
@@ -303,7 +319,7 @@ void sets_first_used(struct control *c, struct sa_set *set)
 {
 	set->first_used = 1;
 	sets_log("first used", set);
-	events_set(c, ZB_EVENT_FIRST_USED, set, 0);
+	events_set(c, ZB_EVENT_FIRST_USED, set);
 }
 
 /* --- going --- */
@@ -324,10 +340,11 @@ static struct sa_set *find_heir(const struct control *c, const struct sa_set *se
 	return NULL;
 }
 
-static void gone(struct control *c, struct sa_set *set)
+/* `last`: what the data plane had counted when it removed it; NULL: nobody knows any more. */
+static void gone(struct control *c, struct sa_set *set, const struct dpl_set_state *last)
 {
 	sets_log(set->ended == ZB_EVENT_EXPIRED ? "expired" : bgf_removed_text(set->name.removed), set);
-	events_set(c, set->ended, set, set->name.removed);
+	events_ended(c, set, last);
 	peer_set_ended(set->peer);
 	hash_remove(&c->ending, &set->by_id);
 	free_set(set);
@@ -338,7 +355,6 @@ static void on_removed(void *arg, int status, const struct dpl_header *answer)
 	struct op_queue waiting = STAILQ_HEAD_INITIALIZER(waiting);
 	struct sa_set *set = arg;
 
-	(void)answer;
 	set->removing = false;
 	STAILQ_CONCAT(&waiting, &set->waiting);
 	if (set->ender != NULL)
@@ -348,7 +364,8 @@ static void on_removed(void *arg, int status, const struct dpl_header *answer)
 		log_line(LOG_LEVEL_ERROR, "the data plane did not remove set %llu: %s",
 			 (unsigned long long)set->id, strerror(-status));
 	if (status != -ENOTCONN) /* else it stays among those ending; the resynchronisation finds out */
-		gone(set->peer->control, set);
+		gone(set->peer->control, set,
+		     status == 0 ? &((const struct dpl_set_row *)answer)->set : NULL);
 	run(&waiting);
 }
 
@@ -436,7 +453,7 @@ void sets_finish_ending(struct control *c, bool lost)
 			} else if (set->seen) {
 				send_remove(c, set);
 			} else {
-				gone(c, set);
+				gone(c, set, NULL);
 			}
 		}
 	}

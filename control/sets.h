@@ -57,6 +57,8 @@ void sets_supersede_older(struct control *c, const struct sa_set *used);
 
 /* How Zb shows a set; counters are 0. */
 void sets_show(const struct sa_set *set, uint64_t now, struct zb_set *ret);
+/* And with what the data plane counted. */
+void sets_show_counters(const struct dpl_set_state *state, struct zb_set *row);
 /* One line for the log. */
 void sets_log(const char *what, const struct sa_set *set);
 

@@ -131,6 +131,7 @@ struct zb_event {
 	uint64_t sequence;		    /* SEQUENCE_LOW: the highest one that was used */
 	uint64_t count;	    /* ICV_FAILURES, REPLAYS, UNKNOWN_SPI: packets since the last such event */
 	uint8_t overloaded; /* OVERLOAD */
+	uint64_t packets[4], octets[4]; /* EXPIRED, REMOVED: the last counters, as in zb_set */
 };
 
 /* What the gateway said in its answer to HELLO. */

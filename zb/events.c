@@ -91,6 +91,8 @@ void event_from_message(const struct zb_message_in *m, struct zb_event *ret_even
 	memcpy(ret_event->subscriber, set.subscriber, sizeof(set.subscriber));
 	memcpy(ret_event->registration_id, set.registration_id, sizeof(set.registration_id));
 	ret_event->selectors = set.selectors;
+	memcpy(ret_event->packets, set.packets, sizeof(set.packets));
+	memcpy(ret_event->octets, set.octets, sizeof(set.octets));
 }
 
 int zb_poll_events(const struct zb *zb)

@@ -77,7 +77,8 @@ class Event(Structure):
     _fields_ = [("kind", c_uint16), ("why", c_uint8), ("set_id", c_uint64), ("reference", c_uint64),
                 ("peer", c_char * (PEER_NAME_MAX + 1)), ("subscriber", c_char * (SUBSCRIBER_MAX + 1)),
                 ("registration_id", c_char * (REGISTRATION_ID_MAX + 1)), ("selectors", Selectors), ("spi", c_uint32),
-                ("sequence", c_uint64), ("count", c_uint64), ("overloaded", c_uint8)]
+                ("sequence", c_uint64), ("count", c_uint64), ("overloaded", c_uint8), ("packets", c_uint64 * 4),
+                ("octets", c_uint64 * 4)]
 
 
 class Query(Structure):

@@ -126,6 +126,23 @@ def test_another_pcscf_hears_nothing_and_an_observer_all(field, hears, gateway):
     ue.release()
 
 
+@BOTH
+def test_a_set_that_goes_is_told_with_all_that_passed_on_it(field, hears, family):
+    ue = field.ue(family, 42).establish()
+    good = ue.protected(sequence=ue.next())
+    field.access.send(*[good] * 3)  # one passes, two are replays
+    ue.passes(sa="pc")
+    ue.reached()
+    before = ue.row()
+    ue.release()
+    event = hears("REMOVED")
+    last = event["SET"][0]
+    assert (last["SET_ID"], event["WHY"]) == (ue.set_id, 1)
+    assert last["SA"] == before["SA"] and last["DROP"] == before["DROP"]
+    assert [sa["PACKETS"] for sa in last["SA"]][1:] == [1, 0, 1] and last["SA"][0]["PACKETS"] >= 1
+    assert {drop["STAT_NAME"]: drop["STAT_VALUE"] for drop in last["DROP"]} == {"replay": 2}
+
+
 def test_bgfctl_follows_them(field, hears, gateway):
     ue = field.ue(6, 41).establish()
     with subprocess.Popen([program("bgfctl"), "--socket", gateway.zb, "events", "--count", "3"],

@@ -331,6 +331,59 @@ static void rule_23_release_drains_and_then_the_set_is_gone(void **state)
 	client_close(&client);
 }
 
+static struct zb_set set_of_event(void)
+{
+	struct zb_attrs group;
+	struct zb_set set;
+	size_t position = 0;
+
+	assert_true(zb_group_next(&client.event.attrs, ZB_ATTR_SET, &position, &group));
+	zb_get_set(&group, &set);
+	return set;
+}
+
+/* What the data plane has counted when it removes a set is told with its end, whatever ends it. */
+static void a_set_that_goes_is_told_with_its_last_counters(void **state)
+{
+	static const struct {
+		unsigned message;
+		uint32_t await_auth_s, drain_s;
+		bool is_released;
+	} ends[] = {
+		{ZB_MSG_EXPIRED, 1, 0, false}, {ZB_MSG_REMOVED, 0, 0, true}, {ZB_MSG_REMOVED, 0, 1, true}};
+	struct harness *h = *state;
+
+	hello(h);
+	for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct install in = sample_install();
+		in.reference += i;
+		client.events = 0;
+		in.await_auth_s = (uint16_t)ends[i].await_auth_s;
+		struct zb_set set = installed(&in);
+		unsigned at = 0;
+		while (h->fake.set[at].set_id != set.set_id)
+			at++;
+		for (unsigned sa = 0; sa < DPL_SA_COUNT; sa++)
+			h->fake.set[at].sa[sa] = (struct dpl_sa_counters){10 + sa, 1000 + sa, 100 + sa};
+		h->fake.set[at].drops[BGF_DROP_REPLAY] = 3;
+		if (ends[i].is_released)
+			assert_int_equal(client_release(&client, set.set_id, 80 + i, ends[i].drain_s),
+					 ZB_CAUSE_DONE);
+		client_wait_event(&client, ends[i].message);
+		struct zb_set last = set_of_event();
+		assert_int_equal(last.set_id, set.set_id);
+		for (unsigned sa = 0; sa < DPL_SA_COUNT; sa++) {
+			assert_int_equal(last.packets[sa], 10 + sa);
+			assert_int_equal(last.octets[sa], 1000 + sa);
+			assert_int_equal(last.sequence[sa], 100 + sa);
+		}
+		assert_int_equal(last.drop_count, 1);
+		assert_int_equal(last.drops[0].reason, BGF_DROP_REPLAY);
+		assert_int_equal(last.drops[0].count, 3);
+	}
+	client_close(&client);
+}
+
 static void rule_14_a_temporary_set_ends_in_time_and_its_peer_hears_it(void **state)
 {
 	struct harness *h = *state;
@@ -483,6 +536,7 @@ int main(void)
 		T(rule_6_replace_moves_the_ports_at_confirm),
 		T(rule_6_the_replacing_set_sends_when_the_old_one_ends_before_confirm),
 		T(rule_6_it_sends_too_when_the_old_one_ends_while_it_is_being_added),
+		T(a_set_that_goes_is_told_with_its_last_counters),
 		T(rule_14_a_temporary_set_ends_in_time_and_its_peer_hears_it),
 		T(rule_15_a_new_challenge_ends_the_other_temporary_set),
 		T(rule_15_the_set_that_carries_the_401_drains),

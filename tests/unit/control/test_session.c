@@ -211,7 +211,7 @@ static void a_slow_reader_loses_events_and_hears_of_the_gap(void **state)
 	assert_int_equal(client_install(&c, &in), ZB_CAUSE_DONE);
 	const struct sa_set *set = h->control.table.slot[0];
 	for (int i = 0; i < EVENTS; i++)
-		events_set(&h->control, ZB_EVENT_FIRST_USED, set, 0);
+		events_set(&h->control, ZB_EVENT_FIRST_USED, set);
 	client_wait_event(&c, ZB_MSG_GAP);
 	assert_in_range(c.events, 100, EVENTS - 1);
 	client_begin(&c, ZB_MSG_HEARTBEAT);
