@@ -56,6 +56,7 @@ struct control {
 	uint32_t session_count;
 	struct peer_list peers;
 	uint32_t remembered; /* peers that are there for their memory alone, or also */
+	bool has_forgotten;  /* there were more of them than are remembered */
 	struct event *tick;
 	struct event *ready; /* goes off when the daemon is to say that it serves; once */
 };

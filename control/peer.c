@@ -36,6 +36,7 @@ struct peer *peer_get(struct control *c, const char *name, enum zb_role role)
 	p->control = c;
 	p->role = role;
 	p->gone_at = timers_now();
+	p->ended_away = role == ZB_ROLE_PEER && c->has_forgotten; /* it may be one of those */
 	memcpy(p->name, name, strnlen(name, BGF_PEER_NAME_MAX));
 	TAILQ_INIT(&p->sets);
 	TAILQ_INSERT_TAIL(&c->peers, p, next);
@@ -144,8 +145,12 @@ void peer_set_ended(struct peer *p)
 	if (p->role != ZB_ROLE_PEER || p->connections > 0)
 		return;
 	p->ended_away++;
-	if (p->is_remembered || p->control->remembered == REMEMBERED_MAX)
+	if (p->is_remembered)
 		return;
+	if (p->control->remembered == REMEMBERED_MAX) {
+		p->control->has_forgotten = true;
+		return;
+	}
 	p->is_remembered = true;
 	p->control->remembered++;
 	peer_ref(p);

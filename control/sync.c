@@ -144,6 +144,7 @@ static bool settle_all(struct control *c)
 			/* Its ADD was answered, and the store without it is still the same one. */
 			log_line(LOG_LEVEL_ERROR, "the data plane has lost set %llu",
 				 (unsigned long long)set->id);
+			peer_set_ended(set->peer);
 			sets_forget(c, set);
 			lost = true;
 		} else if (set->state == BGF_SET_ESTABLISHED || set->state == BGF_SET_SUPERSEDED) {

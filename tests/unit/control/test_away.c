@@ -186,6 +186,25 @@ static void nothing_is_released_while_the_data_plane_is_away(void **state)
 	assert_int_equal(fake_count(&h->fake), 0);
 }
 
+static void a_set_that_the_data_plane_lost_is_one_that_ended_too(void **state)
+{
+	struct harness *h = *state;
+	struct client c;
+
+	hello(&c, h, "pcscf1", 1);
+	install(&c, 0);
+	install(&c, 1);
+	client_close(&c);
+	fake_stop(&h->fake);
+	harness_serving(h, false);
+	h->fake.set[0].set_id = 0;
+	fake_start(&h->fake, h->control.base, h->config.dataplane.link);
+	harness_serving(h, true);
+	hello(&c, h, "pcscf1", 1);
+	assert_int_equal(ended_away(&c), 1);
+	client_close(&c);
+}
+
 /* Names come and go; their memory does not grow for ever. */
 static void only_so_many_that_are_away_are_remembered(void **state)
 {
@@ -206,6 +225,9 @@ static void only_so_many_that_are_away_are_remembered(void **state)
 		assert_int_equal(client_release(&operator, id, n + 1, 0), ZB_CAUSE_DONE);
 	}
 	assert_int_equal(h->control.remembered, REMEMBERED);
+	hello(&c, h, "p299", 1); /* who was forgotten hears that there may have been something */
+	assert_int_equal(ended_away(&c), 1);
+	client_close(&c);
 	client_close(&operator);
 }
 
@@ -277,6 +299,7 @@ int main(void)
 		T(with_0_they_stay_until_they_expire),
 		T(a_restart_of_control_counts_anew_and_forgets_nobody),
 		T(nothing_is_released_while_the_data_plane_is_away),
+		T(a_set_that_the_data_plane_lost_is_one_that_ended_too),
 		T(only_so_many_that_are_away_are_remembered),
 		T(rule_28_a_restarted_pcscf_finds_the_set_of_a_message_by_address_and_ports),
 		T(after_a_reboot_the_boot_id_and_the_epoch_are_others_and_all_sets_gone),
