@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Entries never move into another main bucket; a chain is kept dense, so that
- * overflow buckets exist only behind full ones: a quarter of `capacity` of them is enough for the worst
- * distribution, and adding fails only when there are more than 2 * capacity entries.
+ * Entries never move into another main bucket; a chain is kept dense, so that overflow buckets exist only
+ * behind full ones: 2 * capacity / TUPLE_ENTRIES of them are enough for the worst distribution, and adding
+ * fails only when there are more than 2 * capacity entries. How many main buckets is a choice: with fewer,
+ * more entries are behind full ones (what they cost a packet is in perf/NOTES.md), with more, there are more
+ * pages to be translated.
  *
  * Readers take no lock. A tag is published after its reference; a match is believed only after the whole key
  * was compared in the SA's hot lines. What a reader may see wrongly is a miss, when an entry moved behind its
@@ -42,8 +44,8 @@ static uint32_t chain_find(const struct tuple_table *t, const struct tuple_bucke
 			   const struct tuple_key *key)
 {
 	for (;;) {
-		for (unsigned m = tuple_matches(b, tag); m != 0; m &= m - 1, m &= m - 1) {
-			uint32_t ref = tuple_ref_at(b, (unsigned)__builtin_ctz(m) / 2);
+		for (unsigned m = tuple_matches(b, tag); m != 0; m &= m - 1) {
+			uint32_t ref = tuple_ref_at(b, (unsigned)__builtin_ctz(m));
 			if (is_of(t, ref, key))
 				return ref;
 		}
@@ -71,8 +73,8 @@ uint32_t tuple_find(const struct tuple_table *t, const struct tuple_key *key)
 
 struct tuple_table *tuple_table_new(const struct sa_hot *hot, uint32_t capacity, int socket)
 {
-	uint32_t mains = capacity / 2 + 1; /* four of eight entries used when full */
-	uint32_t overflow = capacity / 4 + 1;
+	uint32_t mains = capacity / 5 * 2 + 1; /* five of ten entries used when full */
+	uint32_t overflow = 2 * capacity / TUPLE_ENTRIES + 1;
 	struct tuple_table *t = rte_zmalloc_socket("tuples", sizeof(*t), 64, socket);
 
 	if (t == NULL)

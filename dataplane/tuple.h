@@ -16,15 +16,13 @@
 
 #include "sa.h"
 
-enum { TUPLE_NONE = UINT32_MAX, TUPLE_ENTRIES = 8 };
+enum { TUPLE_NONE = UINT32_MAX, TUPLE_ENTRIES = 10 };
 
-/* One line: eight short tags that one SSE2 instruction compares, eight references, the bucket that follows.
- */
+/* One line: ten short tags that SSE2 compares at once, ten references, the bucket that follows. */
 struct tuple_bucket {
 	alignas(64) uint16_t tag[TUPLE_ENTRIES]; /* 0: empty */
 	uint32_t ref[TUPLE_ENTRIES];
 	uint32_t next; /* bucket, 0: none (bucket 0 is always a main one) */
-	uint32_t spare[3];
 };
 static_assert(sizeof(struct tuple_bucket) == SA_LINE, "one line");
 
@@ -105,12 +103,18 @@ static inline void tuple_fetch(const struct tuple_table *t, uint32_t bucket)
 	__builtin_prefetch(&t->bucket[bucket]);
 }
 
-/* A bit pair for each entry of the bucket with this tag. */
+/* A bit for each entry of the bucket with this tag, which is not 0. */
 static inline unsigned tuple_matches(const struct tuple_bucket *b, uint16_t tag)
 {
-	const __m128i tags = _mm_load_si128((const __m128i *)(const void *)b->tag);
+	const __m128i wanted = _mm_set1_epi16((short)tag);
+	const __m128i first = _mm_load_si128((const __m128i *)(const void *)b->tag);
+	int two;
 
-	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag)));
+	static_assert(TUPLE_ENTRIES == 10, "eight and two");
+	memcpy(&two, b->tag + 8, sizeof(two));
+	const __m128i rest = _mm_cvtsi32_si128(two); /* and six of 0 */
+	return (unsigned)_mm_movemask_epi8(
+		_mm_packs_epi16(_mm_cmpeq_epi16(first, wanted), _mm_cmpeq_epi16(rest, wanted)));
 }
 
 /* The reference of entry i, read after its tag. */
@@ -127,9 +131,11 @@ static inline uint32_t tuple_candidate(const struct tuple_table *t, struct tuple
 	const struct tuple_bucket *b = &t->bucket[at.bucket];
 	const unsigned match = tuple_matches(b, at.tag);
 
-	if (__builtin_expect(match == 0, 0))
+	if (__builtin_expect(match == 0, 0)) {
+		__builtin_prefetch(&t->bucket[b->next]); /* where tuple_find will look */
 		return TUPLE_NONE;
-	const uint32_t ref = tuple_ref_at(b, (unsigned)__builtin_ctz(match) / 2);
+	}
+	const uint32_t ref = tuple_ref_at(b, (unsigned)__builtin_ctz(match));
 	__builtin_prefetch(&t->hot[ref >> 1].shared);
 	__builtin_prefetch(&t->hot[ref >> 1].out[ref & 1]);
 	return ref;
