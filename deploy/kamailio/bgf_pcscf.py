@@ -3,7 +3,7 @@
 
 A REGISTER and its response are handled in different processes, so nothing is remembered in Python: what belongs
 to a transaction is in AVPs, what belongs to a set in the htable `bgf` (sets.py). Every step returns 1 for 'go on'
-and -1 for 'refused', with $avp(code) and $avp(reason) saying what the UE is to hear. A response's keys are taken
+and -1 for 'refused', with $avp(code) and $avp(reason) saying what the UE is to hear (and $avp(retry_after), in seconds, when). A response's keys are taken
 out by the configuration before anything here is called.
 """
 import functools
@@ -197,6 +197,8 @@ class Pcscf:
             record = self._install(ik, ck)
         except zb.ZbError as error:
             log(f"INSTALL for {pv('$avp(subscriber)')}: {error.cause} {error.attribute} {error}")
+            if error.retry_after_ms:  # whole seconds (RFC 3261 20.33), and not too early
+                KSR.pv.seti("$avp(retry_after)", -(-error.retry_after_ms // 1000))
             return refuse(*REFUSALS.get(error.cause, GATEWAY_SILENT))
         self._cached().put(record)
         log(f"set {record.set_id} of {record.subscriber} installed, spi-c {record.spi_pc} spi-s {record.spi_ps}")

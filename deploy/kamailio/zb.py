@@ -107,10 +107,11 @@ _CALLS = {
 
 
 class ZbError(Exception):
-    """A call failed. `cause` and `attribute` are names of zb/PROTOCOL.md when the gateway answered, else ''."""
+    """A call failed. `cause` and `attribute` are names of zb/PROTOCOL.md when the gateway answered, else ''. With OVERLOAD
+    the request should not come again before `retry_after_ms`."""
 
-    def __init__(self, number, cause, attribute, text):
-        self.number, self.cause, self.attribute = number, cause, attribute
+    def __init__(self, number, cause, attribute, text, retry_after_ms=0):
+        self.number, self.cause, self.attribute, self.retry_after_ms = number, cause, attribute, retry_after_ms
         self.answered = number == errno.EREMOTEIO
         self.uncertain = cause in UNCERTAIN or number in (errno.ENOTCONN, errno.ETIMEDOUT)
         super().__init__(text or os.strerror(number))
@@ -206,4 +207,4 @@ class Zb:
         if done < 0:
             raise ZbError(-done, self._lib.zb_cause_name(error.cause).decode() if error.cause else "",
                           self._lib.zb_attribute_name(error.attribute).decode() if error.attribute else "",
-                          error.text.decode("utf-8", "replace"))
+                          error.text.decode("utf-8", "replace"), error.retry_after_ms)

@@ -2,6 +2,7 @@
 """A phone with Linux's own IPsec, Kamailio as the P-CSCF and an S-CSCF that checks AKA, around the gateway: what the
 P-CSCF has to get right (RULES-33203), and what must never happen, a key on the access side above all."""
 import os
+import re
 import signal
 import socket
 import time
@@ -11,6 +12,7 @@ import pytest
 from deploy.lab.kamailio import Kamailio
 from deploy.lab.netns import CORE4, PORT_PS, PORTS_PC, inside
 from support import DRAIN_S, register, sets_of, wait_for
+from zbwire import RefusingGateway
 
 pytestmark = pytest.mark.usefixtures("no_key_on_the_access_side")
 
@@ -274,6 +276,23 @@ def test_a_fault_in_the_module_makes_504(new_ue, lab, folder, gateway, kamailio,
     finally:
         kamailio.start()
     register(new_ue())
+
+
+@pytest.mark.parametrize("cause, retry_after_ms, wanted", [
+    ("OVERLOAD", 2000, "2"), ("OVERLOAD", 2001, "3"), ("OVERLOAD", 1, "1"), ("TABLE_FULL", None, None)])
+def test_a_gateway_that_takes_no_more_makes_503_and_says_when_it_may(new_ue, lab, folder, kamailio, cause,
+                                                                     retry_after_ms, wanted):
+    kamailio.stop()
+    try:
+        with RefusingGateway(os.path.join(folder, "refusing.sock"), cause, retry_after_ms) as refusing:
+            turned_away = Kamailio(lab, folder, refusing.path)
+            turned_away.start()
+            answer = new_ue().initial()
+            turned_away.stop()
+    finally:
+        kamailio.start()
+    assert answer["status"] == 503 and "WWW-Authenticate" not in answer["text"]
+    assert re.findall(r"Retry-After: (.*?)\r?\n", answer["text"]) == ([wanted] if wanted else [])
 
 
 def test_a_late_challenge_without_a_transaction_goes_nowhere(new_ue, scscf, access, kamailio):

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import struct
+import threading
 import time
 
 from deploy.lab.gateway import REPOSITORY
@@ -200,3 +201,47 @@ class Zb:
                 raise ConnectionResetError("the gateway closed the association")
             found += more
         return found
+
+
+class RefusingGateway:
+    """A gateway's end of Zb that greets everybody and refuses each INSTALL for `cause`; a context."""
+
+    HELLO = {"NAME": "refusing", "BOOT_ID": bytes(16), "STORE_EPOCH": 1, "CAPACITY": 1, "SET_COUNT": 0,
+             "DATAPLANE_UP": 1}
+
+    def __init__(self, path, cause, retry_after_ms=None):
+        self.path = path
+        number = next(number for number, name in CAUSE.items() if name == cause)
+        self.refusal = {"CAUSE": number, "RETRY_AFTER": retry_after_ms}
+        self.listener = socket.socket(socket.AF_UNIX)
+
+    def __enter__(self):
+        self.listener.bind(self.path)
+        self.listener.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        os.unlink(self.path)
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client.makefile("rwb"),), daemon=True).start()
+
+    def _serve(self, stream):
+        while header := stream.read(HEADER.size):
+            _, message, flags, length, txn = HEADER.unpack(header)
+            asked = parse(stream.read(length - HEADER.size))
+            if flags & ANSWER:
+                continue
+            said = {"CAUSE": 0} | {"HELLO": self.HELLO, "SUBSCRIBE": asked, "INSTALL": self.refusal}.get(
+                MESSAGE_NAME[message], {})
+            stream.write(frame(message, txn, b"".join(
+                attribute(name, value, 0) for name, value in said.items() if value is not None), flags=ANSWER))
+            stream.flush()
