@@ -3,8 +3,8 @@
 
 A REGISTER and its response are handled in different processes, so nothing is remembered in Python: what belongs
 to a transaction is in AVPs, what belongs to a set in the htable `bgf` (sets.py). Every step returns 1 for 'go on'
-and -1 for 'refused', with $avp(code) and $avp(reason) saying what the UE is to hear (and $avp(retry_after), in seconds, when). A response's keys are taken
-out by the configuration before anything here is called.
+and -1 for 'refused', with $avp(code) and $avp(reason) saying what the UE is to hear, and $avp(retry_after) after how
+many seconds it may come again. A response's keys are taken out by the configuration before anything here is called.
 """
 import functools
 import json
