@@ -174,7 +174,7 @@ static void order(struct dpl_set_add *add, uint32_t ue, bool ipv6, const uint8_t
 			      .port_ps = FIELD_PS,
 			      .spi_uc = BGF_SPI_MIN + 2 * ue,
 			      .spi_us = BGF_SPI_MIN + 2 * ue + 1},
-		.name = {.alg = BGF_ALG_HMAC_SHA_1_96, .peer = "bench"},
+		.name = {.alg = BGF_ALG_HMAC_SHA_1_96, .peer = "bench", .subscriber = "bench"},
 		.expires = UINT64_MAX,
 		.state = BGF_SET_ESTABLISHED,
 		.key_length = FIELD_KEY,
