@@ -234,6 +234,23 @@ static void a_set_is_touched_by_its_owner_alone(void **state)
 	assert_int_equal(store_cold(lab.store, victim)->drops[BGF_DROP_SA_ADDRESS], 1);
 }
 
+/* A device that says it brings packets to their owners, and does not. */
+static void what_the_device_brings_elsewhere_is_handed_over(void **state)
+{
+	const unsigned ue = ue_of(0);
+	const struct sa_hot *h = install(ue);
+	struct lab_frame f;
+	(void)state;
+
+	worker[1]->steers[PORT_CORE] = false;
+	make(&f, PORT_CORE, ue, 1);
+	lab_put(PORT_CORE, &f);
+	worker_turn(worker[1]);
+	assert_int_equal(h->out[1].last, 0);
+	worker_turn(worker[0]);
+	assert_true(lab_take(PORT_ACCESS, &f) && h->out[1].last == 1);
+}
+
 /* What has no two addresses is anybody's, also what is cut short. */
 static void what_has_no_owner_stays(void **state)
 {
@@ -570,6 +587,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_packet_is_dealt_with_by_its_owner),
 		TEST(a_set_is_touched_by_its_owner_alone),
+		TEST(what_the_device_brings_elsewhere_is_handed_over),
 		TEST(what_has_no_owner_stays),
 		TEST(an_elephant_costs_no_other_workers_sets_anything),
 		TEST(a_queue_that_another_worker_has_is_not_waited_for),
