@@ -55,8 +55,11 @@ struct control {
 	LIST_HEAD(, session) sessions;
 	uint32_t session_count;
 	struct peer_list peers;
-	uint32_t remembered; /* peers that are there for their memory alone, or also */
-	bool has_forgotten;  /* there were more of them than are remembered */
+	uint32_t remembered;	   /* peers that are there for their memory alone, or also */
+	bool has_forgotten;	   /* there were more of them than are remembered */
+	struct peer_list sweeping; /* sweep.h: those whose first sweep runs, in turn */
+	struct event *sweeper;	   /* the next turn */
+	uint32_t sweeps;	   /* how many there were */
 	struct event *tick;
 	struct event *ready; /* goes off when the daemon is to say that it serves; once */
 };

@@ -9,6 +9,7 @@
 #include "control/log.h"
 #include "control/session.h"
 #include "control/sets.h"
+#include "control/sweep.h"
 #include "zb/records.h"
 
 enum { ANSWER_ROOM = 4096 };
@@ -29,6 +30,7 @@ struct op *op_new(struct session *session, const struct zb_header *request, size
 	op->peer = peer_ref(session->peer);
 	op->request = *request;
 	op->weight = weight;
+	op->sweeps = session->control->sweeps;
 	op->content = content;
 	op->content_size = content_size;
 	session_op_begins(session, op);
@@ -39,6 +41,8 @@ void op_free(struct op *op)
 {
 	if (op->session != NULL)
 		session_op_ends(op->session, op);
+	if (op->sweep != NULL)
+		sweep_end(op->sweep);
 	OPENSSL_cleanse(op->content, op->content_size);
 	free(op->content);
 	peer_unref(op->peer);
@@ -133,6 +137,8 @@ void op_settled(struct op *op, int status)
 		op->status = status;
 	if (--op->outstanding > 0)
 		return;
+	if (op->settled != NULL)
+		op->settled(op);
 	if (op->status != 0)
 		op_answer_status(op, op->status);
 	else

@@ -20,12 +20,15 @@ struct op {
 	void (*run)(struct op *op);
 	void *content; /* what was asked, parsed; wiped and freed with it */
 	size_t content_size;
-	struct sa_set *set;   /* INSTALL: the one that is being added */
-	uint64_t set_id;      /* CONFIRM, RELEASE: whose answer is awaited */
-	uint32_t touched;     /* RELEASE: how many sets */
-	uint32_t outstanding; /* RELEASE: outcomes that are awaited */
-	int status;	      /* the first failure among them */
-	bool waited;	      /* it was let in before, and waited for another's answer */
+	struct sa_set *set;		/* INSTALL: the one that is being added */
+	uint64_t set_id;		/* CONFIRM, RELEASE: whose answer is awaited */
+	uint32_t touched;		/* RELEASE: how many sets */
+	uint32_t outstanding;		/* RELEASE: outcomes that are awaited */
+	int status;			/* the first failure among them */
+	void (*settled)(struct op *op); /* all outcomes are there: before the answer; or NULL */
+	struct sweep *sweep;		/* RELEASE of all: over the peer's sets; ends with it */
+	uint32_t sweeps;		/* control.sweeps when it came: which RELEASE of all came later */
+	bool waited;			/* it was let in before, and waited for another's answer */
 	LIST_ENTRY(op) of_session;
 	STAILQ_ENTRY(op) waiting;
 };

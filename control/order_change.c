@@ -9,15 +9,18 @@
 #include "control/op.h"
 #include "control/orders.h"
 #include "control/sets.h"
+#include "control/sweep.h"
+
+enum { ALL_WEIGHT = 16 }; /* of a RELEASE of all: one connection is not to have hundreds under way */
 
 struct change {
 	uint64_t reference, set_id;
 	uint32_t expires_s, drain_s;
 };
 
-static struct op *begin(struct session *s, const struct zb_message_in *m)
+static struct op *begin(struct session *s, const struct zb_message_in *m, unsigned weight)
 {
-	struct op *op = op_new(s, &m->header, sizeof(struct change), 1);
+	struct op *op = op_new(s, &m->header, sizeof(struct change), weight);
 
 	if (op == NULL) {
 		session_close(s, "no memory for a request");
@@ -47,6 +50,17 @@ static void refuse_reference(struct op *op)
 {
 	refuse_op(op, ZB_CAUSE_REFERENCE_CLASH, ZB_ATTR_REFERENCE,
 		  "the set's last request had this reference and another content");
+}
+
+/* The set that a request names, as the peer's earlier requests left it. */
+static struct sa_set *find_own(const struct op *op)
+{
+	const struct change *in = op->content;
+	struct sa_set *set = sa_table_by_id(&op->control->table, in->set_id);
+
+	if (set != NULL && set->peer == op->peer && !sweep_ahead_of(set))
+		set = NULL;
+	return set;
 }
 
 /* --- CONFIRM --- */
@@ -108,12 +122,12 @@ static void confirm(struct op *op, struct sa_set *set)
 
 void orders_confirm(struct session *s, const struct zb_message_in *m)
 {
-	struct op *op = begin(s, m);
+	struct op *op = begin(s, m, 1);
 
 	if (op == NULL)
 		return;
 	const struct change *in = op->content;
-	struct sa_set *set = sa_table_by_id(&s->control->table, in->set_id);
+	struct sa_set *set = find_own(op);
 	if (set == NULL || set->peer != op->peer) {
 		refuse_op(op, ZB_CAUSE_UNKNOWN_SET, ZB_ATTR_SET_ID, "no such set of this peer");
 		return;
@@ -165,7 +179,10 @@ static void release_set(struct op *op, struct sa_set *set)
 					  .drain_s = in->drain_s};
 	set->name.last_reference = in->reference;
 	if (set->id == 0 || life_step(set->state, event).action == LIFE_END) {
-		if (set->id != 0) {
+		/* Also one that the data plane is just adding: it may die before it has answered, and have
+		 * the set when it comes back. */
+		if (set->ender ==
+		    NULL) { /* else an earlier RELEASE waits, and this one's answer comes later */
 			op->outstanding++;
 			set->ender = op;
 		}
@@ -185,11 +202,17 @@ static bool is_repeated(const struct op *op, const struct sa_set *set)
 	       set->name.drain_s == in->drain_s;
 }
 
+/* Its request is the peer's last RELEASE of all. */
+static bool is_last(const struct op *op)
+{
+	return op->peer->released_all.reference == ((const struct change *)op->content)->reference;
+}
+
 static void release_one(struct op *op)
 {
 	const struct change *in = op->content;
 	struct control *c = op->control;
-	struct sa_set *set = sa_table_by_id(&c->table, in->set_id);
+	struct sa_set *set = find_own(op);
 	const struct released *was = memory_of(c, in->set_id);
 
 	if (set == NULL && was->set_id == in->set_id && was->reference == in->reference &&
@@ -209,37 +232,62 @@ static void release_one(struct op *op)
 	}
 }
 
+/* --- RELEASE of all --- */
+
+static void sweep_release(struct sweep *w, struct sa_set *set)
+{
+	struct op *op = w->op;
+	uint32_t counted = op->peer->released_all.serial, before = set->swept;
+
+	set->swept = w->serial;
+	if (is_repeated(op, set))
+		op->touched++;
+	else
+		release_set(op, set);
+	if (before >= counted && is_last(op)) /* by this one's first try */
+		op->touched--;
+}
+
+/* All of its tries together have the first answer. */
+static void count_all(struct op *op)
+{
+	struct released_all *last = &op->peer->released_all;
+
+	if (is_last(op))
+		op->touched = last->count += op->touched;
+}
+
+static void on_swept(struct sweep *w, int status)
+{
+	op_settled(w->op, status);
+}
+
 static void release_all(struct op *op)
 {
 	const struct change *in = op->content;
 	struct released_all *last = &op->peer->released_all;
-	struct sa_set *set, *next;
-	bool is_new = last->reference != in->reference;
+	struct sweep sweep = {.op = op, .each = sweep_release, .done = on_swept};
 
-	if (!is_new && last->drain_s != in->drain_s) {
-		op->status = -EEXIST;
+	if (is_last(op) && last->drain_s != in->drain_s) {
+		refuse_reference(op);
 		return;
 	}
-	if (is_new)
-		*last = (struct released_all){in->reference, op->control->last_installed, in->drain_s, 0};
-	for (set = TAILQ_FIRST(&op->peer->sets); set != NULL; set = next) {
-		next = TAILQ_NEXT(set, of_peer);
-		if (set->name.installed > last->until)
-			continue; /* a repetition does not mean what came since */
-		if (is_repeated(op, set))
-			op->touched++;
-		else
-			release_set(op, set);
-	}
-	if (is_new)
-		last->count = op->touched;
-	op->touched = last->count;
+	if (is_last(op))
+		sweep.until = last->until; /* a repetition does not mean what came since */
+	op->settled = count_all;
+	op->outstanding = 1; /* the sweep's own, so that no outcome answers too early */
+	op->sweep = sweep_begin(op->peer, &sweep);
+	if (op->sweep == NULL)
+		op_answer_status(op, -ENOMEM);
+	else if (!is_last(op))
+		*last = (struct released_all){in->reference, op->sweep->until, op->sweep->serial, in->drain_s,
+					      0};
 }
 
 void orders_release(struct session *s, const struct zb_message_in *m)
 {
 	bool all = zb_has(&m->attrs, ZB_ATTR_ALL_SETS), one = zb_has(&m->attrs, ZB_ATTR_SET_ID);
-	struct op *op = begin(s, m);
+	struct op *op = begin(s, m, all ? ALL_WEIGHT : 1);
 
 	if (op == NULL)
 		return;
@@ -251,11 +299,16 @@ void orders_release(struct session *s, const struct zb_message_in *m)
 		refuse_op(op, ZB_CAUSE_BAD_VALUE, ZB_ATTR_ALL_SETS, "RELEASE has either SET_ID or ALL_SETS");
 		return;
 	}
-	op->outstanding = 1; /* this function's own, so that no outcome answers too early */
-	if (all)
+	if (all && op->peer->role == ZB_ROLE_OPERATOR) {
+		refuse_op(op, ZB_CAUSE_NOT_ALLOWED, ZB_ATTR_ALL_SETS, "an operator has no sets of its own");
+		return;
+	}
+	if (all) {
 		release_all(op);
-	else
-		release_one(op);
+		return;
+	}
+	op->outstanding = 1; /* this function's own, so that no outcome answers too early */
+	release_one(op);
 	if (op->status == -ENOENT)
 		refuse_op(op, ZB_CAUSE_UNKNOWN_SET, ZB_ATTR_SET_ID,
 			  op->peer->role == ZB_ROLE_OPERATOR ? "no such set" : "no such set of this peer");

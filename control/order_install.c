@@ -16,6 +16,7 @@
 #include "control/op.h"
 #include "control/orders.h"
 #include "control/sets.h"
+#include "control/sweep.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -82,7 +83,7 @@ static void on_added(void *arg, int status, const struct dpl_header *answer)
 		refuse_clash(op, state);
 	else
 		op_answer_status(op, status);
-	sets_discard(c, set);
+	sets_discard(c, set, status);
 }
 
 /* Sends the set to the data plane. 0 or -errno; the key is wiped either way. */
@@ -148,10 +149,12 @@ static void create(struct op *op, const struct admission *a, const uint8_t diges
 		op_answer_status(op, -ENOMEM);
 		return;
 	}
+	if (op->peer->released_all.serial > op->sweeps) /* it waited, and a RELEASE of all was behind it */
+		set->doomed = BGF_REMOVED_RELEASED;
 	int error = send_add(op, set);
 	if (error != 0) {
 		op_answer_status(op, error);
-		sets_discard(c, set);
+		sets_discard(c, set, error);
 	}
 }
 
@@ -283,6 +286,7 @@ static void run_install(struct op *op)
 		op_answer_status(op, -EIO);
 		return;
 	}
+	sweep_ahead(op->peer, in);
 	struct sa_set *same = sa_table_by_reference(&c->table, op->peer, in->reference);
 	if (same != NULL)
 		repeat(op, same, digest);

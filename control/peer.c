@@ -8,14 +8,12 @@
 #include "control/control.h"
 #include "control/log.h"
 #include "control/sets.h"
+#include "control/sweep.h"
 #include "zb/digest.h"
 
 #define SECOND UINT64_C(1000000000)
 
-enum {
-	REMEMBERED_MAX = 256,	/* peers whose sets ended while they were away */
-	RELEASE_AT_ONCE = 4096, /* sets, then the loop may do something else */
-};
+enum { REMEMBERED_MAX = 256 }; /* peers whose sets ended while they were away */
 
 static struct log_gate gate = {.rate = 20};
 
@@ -39,6 +37,7 @@ struct peer *peer_get(struct control *c, const char *name, enum zb_role role)
 	p->ended_away = role == ZB_ROLE_PEER && c->has_forgotten; /* it may be one of those */
 	memcpy(p->name, name, strnlen(name, BGF_PEER_NAME_MAX));
 	TAILQ_INIT(&p->sets);
+	TAILQ_INIT(&p->sweeps);
 	TAILQ_INSERT_TAIL(&c->peers, p, next);
 	return peer_ref(p);
 }
@@ -125,7 +124,7 @@ int peer_connect(struct peer *p, uint64_t instance_id, bool restart, struct refu
 	if (p->instance_id != instance_id) { /* only the first HELLO of an instance says what it wants */
 		p->instance_id = instance_id;
 		p->restart = restart;
-		peer_release_others(p);
+		sweep_others(p);
 	}
 	return 0;
 }
@@ -158,17 +157,11 @@ void peer_set_ended(struct peer *p)
 
 static void release_gone(struct peer *p)
 {
-	struct sa_set *set, *next;
-	unsigned count = 0;
-
-	if (TAILQ_EMPTY(&p->sets))
-		return;
+	if (TAILQ_EMPTY(&p->sets) || !TAILQ_EMPTY(&p->sweeps))
+		return; /* what is under way is awaited */
 	log_gated(&gate, LOG_LEVEL_WARNING, "%s has had no connection for %u s: its %u sets are released",
 		  p->name, p->control->config->control.peer_gone_s, p->set_count);
-	for (set = TAILQ_FIRST(&p->sets); set != NULL && count < RELEASE_AT_ONCE; set = next, count++) {
-		next = TAILQ_NEXT(set, of_peer);
-		sets_end(p->control, set, ZB_EVENT_REMOVED, BGF_REMOVED_PEER_GONE);
-	}
+	sweep_gone(p);
 }
 
 void peer_tick_all(struct control *c)
@@ -192,18 +185,5 @@ void peer_forget_all(struct control *c)
 	for (p = TAILQ_FIRST(&c->peers); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, next);
 		forget(p);
-	}
-}
-
-void peer_release_others(struct peer *p)
-{
-	struct sa_set *set, *next;
-
-	if (!p->restart)
-		return;
-	for (set = TAILQ_FIRST(&p->sets); set != NULL; set = next) {
-		next = TAILQ_NEXT(set, of_peer);
-		if (set->name.instance_id != p->instance_id)
-			sets_end(p->control, set, ZB_EVENT_REMOVED, BGF_REMOVED_NEW_INSTANCE);
 	}
 }

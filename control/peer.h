@@ -14,11 +14,13 @@
 #include "zb.h"
 
 struct control;
+struct sweep;
 
 /* A peer's last RELEASE of all its sets. */
 struct released_all {
 	uint64_t reference; /* 0: none since this daemon started */
 	uint64_t until;	    /* dpl_set_name.installed of the last set that it meant */
+	uint32_t serial;    /* of its first sweep: sets with it or a later one were counted */
 	uint32_t drain_s, count;
 };
 
@@ -37,6 +39,10 @@ struct peer {
 	bool is_remembered;	   /* a reference is held for the sake of ended_away */
 	TAILQ_HEAD(, sa_set) sets; /* those in the table */
 	TAILQ_ENTRY(peer) next;
+	TAILQ_HEAD(, sweep) sweeps; /* one after another */
+	struct sa_set *sweep_at;    /* where the first one goes on */
+	bool is_sweeping;	    /* it runs */
+	TAILQ_ENTRY(peer) of_sweeping;
 	uint64_t *digests; /* sums of those of its sets, by bucket (audit.h); NULL: its role owns none */
 };
 
@@ -66,13 +72,10 @@ void peer_disconnect(struct peer *p);
 
 /* A set of the peer ended, and its event was sent to whoever was there. */
 void peer_set_ended(struct peer *p);
-/* Releases the sets of those that have been gone for too long (control.peer_gone_s), some at a time: call it
- * twice a second. */
+/* Releases the sets of those that have been gone for too long (control.peer_gone_s): call it twice a second.
+ */
 void peer_tick_all(struct control *c);
 /* Lets go of those that are only remembered: before the daemon ends. */
 void peer_forget_all(struct control *c);
-
-/* Ends what earlier instances installed, if the present one said so. */
-void peer_release_others(struct peer *p);
 
 #endif

@@ -25,9 +25,10 @@ struct sa_set {
 	uint8_t first_used;
 	uint8_t doomed;	  /* enum bgf_removed: ends as soon as the data plane has answered its ADD; 0: no */
 	uint8_t ended;	  /* enum zb_event_kind that is told once the data plane has removed it */
-	struct op *ender; /* the RELEASE that waits for its end; or NULL */
+	struct op *ender; /* the RELEASE that waits for its end, or for its ADD first; or NULL */
 	bool removing;	  /* the data plane was told to remove it and has not answered */
 	bool seen;	  /* by the resynchronisation that runs */
+	uint32_t swept;	  /* serial of the last sweep that saw to it */
 	uint64_t stray_told; /* when an SPI was told that its UE sent and no SA has, CLOCK_BOOTTIME, ns */
 	uint64_t strays;     /* such packets since then */
 	uint64_t digest;     /* as it is in its peer's sums (audit.h) */

@@ -12,6 +12,7 @@
 #include "control/life.h"
 #include "control/log.h"
 #include "control/op.h"
+#include "control/sweep.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -137,6 +138,9 @@ int sets_init(struct control *c)
 	error = hash_init(&c->ending);
 	if (error != 0)
 		return error;
+	error = sweep_init(c);
+	if (error != 0)
+		return error;
 	c->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (c->timer_fd < 0)
 		return -errno;
@@ -164,6 +168,7 @@ int sets_enter(struct control *c, struct sa_set *set, struct peer *peer)
 static void leave(struct control *c, struct sa_set *set)
 {
 	audit_leave(set);
+	sweep_forget(set);
 	timers_clear(&c->timers, set);
 	sa_table_leave(&c->table, set);
 	TAILQ_REMOVE(&set->peer->sets, set, of_peer);
@@ -191,11 +196,16 @@ static void run(struct op_queue *waiting)
 	}
 }
 
-void sets_discard(struct control *c, struct sa_set *set)
+void sets_discard(struct control *c, struct sa_set *set, int status)
 {
 	struct op_queue waiting = STAILQ_HEAD_INITIALIZER(waiting);
 
 	leave(c, set);
+	if (set->ender != NULL) {
+		set->ender->touched--; /* it never came; or comes back, and the repeated RELEASE finds it */
+		op_settled(set->ender, status == -ENOTCONN ? status : 0);
+		set->ender = NULL;
+	}
 	STAILQ_CONCAT(&waiting, &set->waiting);
 	free_set(set);
 	run(&waiting);
@@ -467,6 +477,7 @@ void sets_forget(struct control *c, struct sa_set *set)
 
 void sets_free(struct control *c)
 {
+	sweep_free(c);
 	if (c->ending.bucket != NULL)
 		sets_finish_ending(c, true);
 	for (uint32_t i = 0; i < c->table.slots; i++)

@@ -14,9 +14,9 @@ void sets_free(struct control *c);
 /* Enters a new set, which takes a reference of its peer, into table and timers. 0 or -ENOMEM; then it is
  * still the caller's. */
 int sets_enter(struct control *c, struct sa_set *set, struct peer *peer);
-/* Takes a set out again, tells nobody and frees it: the data plane does not have it. Requests that waited for
- * it are judged again. */
-void sets_discard(struct control *c, struct sa_set *set);
+/* Takes a set out again, tells nobody and frees it: the data plane does not have it, or (status -ENOTCONN) it
+ * is not known whether it has. Requests that waited for it are judged again. */
+void sets_discard(struct control *c, struct sa_set *set, int status);
 
 /* The data plane has answered the set's ADD; and then, when the request has its answer: those that waited are
  * judged again, and a set that was doomed meanwhile ends. */
@@ -30,8 +30,9 @@ void sets_set_expiry(struct control *c, struct sa_set *set, uint64_t expires);
 int sets_update(struct control *c, struct sa_set *set, bool takes_over, bool watch, dplink_done done,
 		void *arg);
 
-/* Ends a set: it leaves at once, and the event `kind` (ZB_EVENT_REMOVED with `why`, an enum bgf_removed, or
- * ZB_EVENT_EXPIRED) is told when the data plane has removed it, after a loss of the link if need be. */
+/* Ends a set: it leaves at once (one that the data plane is just adding, when it has answered), and the event
+ * `kind` (ZB_EVENT_REMOVED with `why`, an enum bgf_removed, or ZB_EVENT_EXPIRED) is told when the data plane
+ * has removed it, after a loss of the link if need be. */
 void sets_end(struct control *c, struct sa_set *set, unsigned kind, unsigned why);
 /* The same for one that lingers first: DRAINING until then. */
 int sets_linger(struct control *c, struct sa_set *set, unsigned why, uint32_t drain_s, dplink_done done,

@@ -8,6 +8,7 @@
 #include "control/life.h"
 #include "control/log.h"
 #include "control/sets.h"
+#include "control/sweep.h"
 
 static void ask_for(struct control *c, uint64_t from);
 
@@ -47,6 +48,7 @@ void sync_down(void *arg)
 	struct control *c = arg;
 
 	c->serving = false;
+	sweep_stop_all(c);
 }
 
 void sync_first_used(void *arg, uint64_t set_id)
@@ -92,8 +94,6 @@ static void learn_new(struct control *c, const struct dpl_set_state *state)
 		adopt(set, state);
 		set->id = state->set_id;
 		set->expires = state->expires;
-		if (peer->instance_id == 0)
-			peer->instance_id = state->name.instance_id;
 		if (sets_enter(c, set, peer) == 0)
 			set = NULL;
 	}
@@ -172,7 +172,7 @@ static void finish(struct control *c)
 	for (peer = TAILQ_FIRST(&c->peers); peer != NULL; peer = next) {
 		next = TAILQ_NEXT(peer, next);
 		peer_ref(peer);
-		peer_release_others(peer);
+		sweep_others(peer);
 		next = TAILQ_NEXT(peer, next);
 		peer_unref(peer);
 	}

@@ -168,7 +168,8 @@ int zb_confirm(struct zb *zb, uint64_t set_id, uint64_t reference, uint32_t expi
 /* Ends a set after drain_s seconds in which it still works (rules 22, 23); 0: at once. */
 int zb_release(struct zb *zb, uint64_t set_id, uint64_t reference, uint32_t drain_s,
 	       struct zb_error *ret_error);
-/* The same for all sets of this peer. *ret_count: how many. */
+/* The same for all sets of this peer. *ret_count: how many. The answer comes when all are gone, or drain: a
+ * million take some ten seconds, so let wait_ms be long enough. */
 int zb_release_all(struct zb *zb, uint64_t reference, uint32_t drain_s, uint32_t *ret_count,
 		   struct zb_error *ret_error);
 

@@ -18,7 +18,7 @@ union request {
 
 static struct dpl_set_state *find(struct fake_dataplane *f, uint64_t id)
 {
-	for (int i = 0; i < FAKE_CAPACITY; i++)
+	for (uint32_t i = 0; i < f->capacity; i++)
 		if (f->set[i].set_id == id && id != 0)
 			return &f->set[i];
 	return NULL;
@@ -29,8 +29,29 @@ static void drop_client(struct fake_dataplane *f)
 	if (f->client < 0)
 		return;
 	event_free(f->reading);
+	event_free(f->writing);
+	evbuffer_free(f->answers);
 	close(f->client);
 	f->client = -1;
+}
+
+/* Control reads in the same loop, so nothing may wait for it. */
+static void on_room(evutil_socket_t fd, short what, void *arg)
+{
+	struct fake_dataplane *f = arg;
+	const struct dpl_header *h;
+
+	(void)what;
+	while (evbuffer_get_length(f->answers) > 0) {
+		h = (const struct dpl_header *)(void *)evbuffer_pullup(f->answers, sizeof(*h));
+		const size_t length = h->length;
+		const uint8_t *record = evbuffer_pullup(f->answers, (ev_ssize_t)length);
+		if (send(fd, record, length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EAGAIN) {
+			event_add(f->writing, NULL);
+			return;
+		}
+		evbuffer_drain(f->answers, length);
+	}
 }
 
 static void answer(struct fake_dataplane *f, const struct dpl_header *request, void *record, size_t length,
@@ -44,8 +65,8 @@ static void answer(struct fake_dataplane *f, const struct dpl_header *request, v
 				 .txn = request->txn};
 	if (f->is_deaf_after)
 		fake_stop(f);
-	else if (!f->is_mute)
-		send(f->client, record, length, MSG_NOSIGNAL);
+	else if (!f->is_mute && evbuffer_add(f->answers, record, length) == 0)
+		on_room(f->client, 0, f);
 }
 
 static void answer_row(struct fake_dataplane *f, const struct dpl_header *request,
@@ -63,7 +84,7 @@ static void add(struct fake_dataplane *f, const struct dpl_set_add *r)
 	f->adds++;
 	memcpy(f->last_key, r->auth_key, sizeof(f->last_key));
 	f->last_key_length = r->key_length;
-	for (int i = 0; i < FAKE_CAPACITY; i++) {
+	for (uint32_t i = 0; i < f->capacity; i++) {
 		struct dpl_set_state *set = &f->set[i];
 		if (set->set_id != 0)
 			continue;
@@ -104,17 +125,17 @@ static void list(struct fake_dataplane *f, const struct dpl_cursor *r)
 	uint64_t slot = r->from;
 
 	memset(&a, 0, sizeof(a));
-	for (; slot < FAKE_CAPACITY && a.rows.count < 2; slot++)
+	for (; slot < f->capacity && a.rows.count < 2; slot++)
 		if (f->set[slot].set_id != 0)
 			a.rows.set[a.rows.count++] = f->set[slot];
-	a.rows.next = slot < FAKE_CAPACITY ? slot : 0;
+	a.rows.next = slot < f->capacity ? slot : 0;
 	answer(f, &r->header, &a, sizeof(a.rows) + a.rows.count * sizeof(struct dpl_set_state), 0);
 }
 
 static void serve(struct fake_dataplane *f, const union request *r)
 {
 	struct dpl_hello_answer hello = {.version = DPL_VERSION,
-					 .capacity = FAKE_CAPACITY,
+					 .capacity = f->capacity,
 					 .sets = fake_count(f),
 					 .store_epoch = f->epoch};
 	struct dpl_counters counters = {.port = (uint16_t)r->cursor.from,
@@ -207,6 +228,8 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
 	}
 	f->client = accept(fd, NULL, NULL);
 	f->reading = event_new(f->base, f->client, EV_READ | EV_PERSIST, on_request, f);
+	f->writing = event_new(f->base, f->client, EV_WRITE, on_room, f);
+	f->answers = evbuffer_new();
 	event_add(f->reading, NULL);
 }
 
@@ -215,6 +238,8 @@ void fake_start(struct fake_dataplane *f, struct event_base *base, const char *p
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	f->base = base;
+	if (f->capacity == 0)
+		f->capacity = FAKE_CAPACITY;
 	f->client = -1;
 	f->is_deaf_after = f->is_mute = false;
 	strncpy(f->path, path, sizeof(f->path) - 1);
@@ -243,7 +268,7 @@ unsigned fake_count(const struct fake_dataplane *f)
 {
 	unsigned count = 0;
 
-	for (int i = 0; i < FAKE_CAPACITY; i++)
+	for (uint32_t i = 0; i < f->capacity; i++)
 		count += f->set[i].set_id != 0;
 	return count;
 }

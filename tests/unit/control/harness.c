@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@ int harness_setup(void **state)
 {
 	struct harness *h = calloc(1, sizeof(*h));
 
+	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
 	h->config = sample_config();
 	strcpy(h->folder, "/tmp/bgf-control-XXXXXX");
 	assert_non_null(mkdtemp(h->folder));
