@@ -92,7 +92,7 @@ static bool is_swept(void *arg)
 {
 	const struct harness *h = arg;
 
-	return TAILQ_EMPTY(&h->control.sweeping);
+	return TAILQ_EMPTY(&h->control.sweeping) && dplink_under_way(h->control.link) == 0;
 }
 
 static void others_are_served_between_the_turns_of_a_release_of_all(void **state)
