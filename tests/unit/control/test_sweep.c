@@ -277,8 +277,9 @@ static void a_new_instance_is_served_while_the_formers_sets_are_released(void **
 
 	plant(h, MANY, "pcscf1", 5);
 	client_hello(&client, h, "pcscf1", 6, ZB_ROLE_PEER, true);
-	assert_int_equal(client_call(&client), ZB_CAUSE_DONE);
+	client_send(&client);
 	begin_sweep(h);
+	assert_int_equal(client_wait(&client), ZB_CAUSE_DONE);
 	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE); /* a phone of the former */
 	assert_true(h->fake.removes < MANY);
 	zb_stream_clear(&client.in);
