@@ -447,7 +447,10 @@ bool zb_group_next(const struct zb_attrs *attrs, enum zb_attribute attr, size_t 
 {
 	struct wire_reader r = wire_reader(attrs->data + *position, attrs->length - *position);
 
-	while (r.left > 0) {
+	/* What a message of this kind does not have was passed over unjudged: there may be anything in it. */
+	if (!zb_has(attrs, attr))
+		return false;
+	while (r.left > 0 && !r.failed) {
 		unsigned code = (unsigned)wire_read(&r, 2) & ~(unsigned)ZB_MANDATORY;
 		size_t length = wire_read(&r, 2);
 		const uint8_t *value = wire_read_octets(&r, length);

@@ -117,7 +117,8 @@ void zb_get_octets(const struct zb_attrs *attrs, enum zb_attribute attr, void *r
 /* The address; of family 0 if absent. */
 void zb_get_addr(const struct zb_attrs *attrs, enum zb_attribute attr, struct bgf_addr *ret);
 
-/* Goes through the groups `attr` of a level: *position is 0 at first. False after the last. */
+/* Goes through the groups `attr` of a level: *position is 0 at first. False after the last, and where a
+ * message of this kind has none: that was not judged. */
 bool zb_group_next(const struct zb_attrs *attrs, enum zb_attribute attr, size_t *position,
 		   struct zb_attrs *ret);
 

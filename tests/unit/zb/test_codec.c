@@ -247,7 +247,7 @@ static void test_strings_are_text(void **state)
 
 static void test_unknown_attributes(void **state)
 {
-	/* 0 and 73 are none; EXPIRES is one, but not in QUERY */
+	/* 0 and ZB_ATTR_SLOTS are none; EXPIRES is one, but not in QUERY */
 	static const unsigned unknown[] = {0, ZB_ATTR_SLOTS, 0x7fff, ZB_ATTR_EXPIRES};
 	uint8_t frame[SAMPLE_MAX];
 
@@ -260,6 +260,20 @@ static void test_unknown_attributes(void **state)
 		assert_int_equal(fault.cause, ZB_CAUSE_UNKNOWN_ATTRIBUTE);
 		assert_int_equal(fault.attribute, unknown[i]);
 	}
+}
+
+/* They are not judged, so there may be anything in them. */
+static void test_a_group_of_another_message_is_not_read(void **state)
+{
+	static const uint8_t cut[] = {0, ZB_ATTR_STAT_NAME, 0, 9, 'a'};
+	uint8_t frame[SAMPLE_MAX];
+	struct zb_attrs group;
+	size_t position = 0;
+
+	(void)state;
+	size_t size = raw(frame, ZB_MSG_QUERY, 0, ZB_ATTR_STAT, cut, sizeof(cut));
+	assert_int_equal(parse_exact(frame, size), 0);
+	assert_false(zb_group_next(&m.attrs, ZB_ATTR_STAT, &position, &group));
 }
 
 static void test_duplicates_are_refused_and_groups_repeat(void **state)
@@ -476,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_numbers_out_of_bounds),
 		cmocka_unit_test(test_strings_are_text),
 		cmocka_unit_test(test_unknown_attributes),
+		cmocka_unit_test(test_a_group_of_another_message_is_not_read),
 		cmocka_unit_test(test_duplicates_are_refused_and_groups_repeat),
 		cmocka_unit_test(test_faults_in_groups_are_found),
 		cmocka_unit_test(test_headers),
