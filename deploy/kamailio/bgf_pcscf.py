@@ -267,10 +267,11 @@ class Pcscf:
             self._cached().first_used(event.set_id)
         elif event.kind == zb.EVENT_SUPERSEDED:
             self._cached().superseded(event.set_id)
-        elif event.kind in (zb.EVENT_EPOCH_LOST, zb.EVENT_GAP):
+        elif event.kind == zb.EVENT_GAP:
+            self._cached().doubt()
+        elif event.kind == zb.EVENT_EPOCH_LOST:
             self._cached().forget()
-            if event.kind == zb.EVENT_EPOCH_LOST:
-                self._cached().drop_releases()
+            self._cached().drop_releases()
 
     # How it is done
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Kamailio as the lab's P-CSCF, with the configuration of deploy/kamailio as it stands there."""
+import contextlib
 import os
 import re
 import signal
@@ -55,6 +56,18 @@ class Kamailio:
         for pid in [self.process.pid, *pids]:
             os.kill(pid, signal.SIGKILL)
         self.process.wait()
+
+    @contextlib.contextmanager
+    def paused(self):
+        """None of its processes runs."""
+        pids = self.pids()
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def pids(self):
         """Of its children."""

@@ -17,7 +17,6 @@ enum {
 	POLL_MS = 1,
 	CALLS_IN_TURN = 64 /* chains begun before answers are looked at again */
 };
-#define PROGRESS_S 0.25
 
 /* A chain that is under way. */
 struct task {
@@ -354,7 +353,6 @@ int driver_run(struct driver *d, const struct phase *phase, bool (*progress)(con
 	       struct outcome *ret)
 {
 	const double begun_at = driver_now(), cpu = process_cpu_seconds(driver_gateway(d));
-	double next = begun_at + PROGRESS_S;
 	int rc = 0;
 
 	outcome_clear(ret);
@@ -366,9 +364,6 @@ int driver_run(struct driver *d, const struct phase *phase, bool (*progress)(con
 		repeat_some(d);
 		process_all(d, POLL_MS);
 		ret->seconds = driver_now() - begun_at;
-		if (driver_now() < next)
-			continue;
-		next += PROGRESS_S;
 		rc = progress(ret) ? 0 : -EINTR;
 	}
 	ret->control_cpu = process_cpu_seconds(driver_gateway(d)) - cpu;

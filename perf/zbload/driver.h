@@ -60,7 +60,7 @@ int driver_new(const char *path, const char *name, unsigned connections, struct 
 	       struct driver **ret, struct zb_error *ret_error);
 void driver_free(struct driver *d);
 
-/* Runs a phase; `progress` is called some four times a second. 0, -EINTR (`progress` said false), or what
+/* Runs a phase; `progress` is called in every turn. 0, -EINTR (`progress` said false), or what
  * ended it with ret->why. */
 int driver_run(struct driver *d, const struct phase *phase, bool (*progress)(const struct outcome *o),
 	       struct outcome *ret);

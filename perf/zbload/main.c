@@ -62,6 +62,8 @@ static int run(struct driver *d, const struct options *o, struct json *json)
 	for (unsigned i = 0; i < o->phases && rc >= 0; i++) {
 		rc = phases_run(o->phase[i], d, o, &figures, json, &why);
 		refused |= rc > 0;
+		if (rc >= 0 && stop_asked()) /* a phase that is short, or waits, may not have looked */
+			rc = -EINTR;
 	}
 	json_end(json, ']');
 	write_figures(json, &figures);

@@ -28,10 +28,12 @@ static const char *progress_name;
 
 static bool show_progress(const struct outcome *o)
 {
-	static double next;
+	static double told;
 
-	if (driver_now() >= next) {
-		next = driver_now() + 1;
+	if (o->seconds < told) /* another phase */
+		told = 0;
+	if (o->seconds >= told + 1) {
+		told = o->seconds;
 		printf("%-8s %lu of %lu under way are done, %.0f s\n", progress_name, (unsigned long)o->done,
 		       (unsigned long)o->begun, o->seconds);
 		fflush(stdout);

@@ -63,8 +63,11 @@ def test_a_wrong_command_line_is_told(gateway, words, complaint):
     assert done.returncode == 2 and complaint in done.stderr
 
 
-def test_what_is_interrupted_is_released(gateway):
-    with subprocess.Popen(command(gateway, "install", *["storm"] * 20), stdout=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize("phases", [["storm"] * 20, ["idle"] * 2])
+def test_what_is_interrupted_is_released(gateway, phases):
+    """In a phase that is busy, between short ones, and in one that only waits."""
+    with subprocess.Popen(command(gateway, "--seconds", "20", "install", *phases), stdout=subprocess.PIPE,
+                          text=True) as process:
         assert process.stdout.readline()
         process.terminate()
         assert "released" in process.communicate(timeout=30)[0]
