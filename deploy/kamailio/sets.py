@@ -160,8 +160,8 @@ class SetCache:
             record.subscriber, record.registration, record.port_us)]
 
     def _known_or(self, key, ask):
-        """What the cache has, when no events were lost since; else what `ask` learns; else, when the gateway does not answer,
-        what the cache has after all."""
+        """What the cache has, when no events were lost since; else what `ask` learns; else, when the gateway does not
+        answer, what the cache has after all."""
         record = self._by_key(key)
         if record is not None and record.generation == self._generation():
             return record
