@@ -12,6 +12,7 @@ from .netns import LabError, end_process
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLE = os.path.join(REPOSITORY, "deploy", "bgf.conf.example")
 READY_WAIT_S = 60
+STOP_WAIT_S = 60
 TELEMETRY_MAX = 49
 PCAP = {"access": "net_pcap0,iface=gw-acc", "core": "net_pcap1,iface=gw-core"}
 
@@ -61,6 +62,7 @@ class Daemon:
         self.log_path = os.path.join(folder, f"{name}.log")
         self.process = None
         self.within = []  # what runs the program: a command that ends in its place
+        self.was_ended = False  # by stop() or kill(), and has not been started since
         lab.on_close(self.stop)
 
     def start(self, wait=READY_WAIT_S):
@@ -74,6 +76,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 ["ip", "netns", "exec", self.lab.gw, *self.within, program(self.name), "--config", self.config],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.was_ended = False
         return offset
 
     def await_ready(self, offset, wait=READY_WAIT_S):
@@ -91,10 +94,14 @@ class Daemon:
 
     def stop(self):
         """Ends it in order. Its exit status; None if it did not run."""
-        return end_process(self.process, 10) if self.process else None
+        if self.process is None:
+            return None
+        self.was_ended = self.was_ended or self.alive()
+        return end_process(self.process, STOP_WAIT_S)
 
     def kill(self):
         """Kills it with signal 9, as a crash would end it."""
+        self.was_ended = self.was_ended or self.alive()
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 

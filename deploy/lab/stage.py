@@ -16,7 +16,7 @@ from .scscf import Scscf
 
 DRAIN_S = 3     # of the deregistered set; a P-CSCF in service takes 128
 PHONES = 2
-LINK_S = 3      # in which a busy machine shows us what has passed on a link
+LINK_S = 15     # in which a busy machine shows us what has passed on a link
 
 
 class Stage:
@@ -58,7 +58,7 @@ class Stage:
         """send() must make exactly these drop counters grow by exactly so much."""
         before = self.gateway.drops()
         send()
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + LINK_S
         grown = {}
         while time.monotonic() < deadline:
             after = self.gateway.drops()

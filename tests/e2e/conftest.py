@@ -4,6 +4,7 @@
 A test file may set SETTINGS (keys of the configuration that differ from the example) and PEERS (the P-CSCFs' names).
 After its last test the gateway must still be alive, end in order, and have none of the keys in any of its logs.
 """
+import contextlib
 import itertools
 import os
 import re
@@ -120,9 +121,10 @@ def phone(lab, folder):
 
 
 @pytest.fixture(scope="module")
-def kamailio(lab, folder, gateway):
-    """Kamailio as the P-CSCF (deploy/lab/kamailio.py)."""
-    return Kamailio(lab, folder, gateway.zb, BGF_DRAIN_S=str(DRAIN_S)).start()
+def kamailio(request, lab, folder, gateway):
+    """Kamailio as the P-CSCF (deploy/lab/kamailio.py), with PCSCF of the test file, which changes its configuration."""
+    return Kamailio(lab, folder, gateway.zb, BGF_DRAIN_S=str(DRAIN_S),
+                    **getattr(request.module, "PCSCF", {})).start()
 
 
 @pytest.fixture(scope="module")
@@ -159,12 +161,13 @@ def new_ue(phone, kamailio, scscf):
 
 def release_all(zb):
     if zb.socket:
-        zb.call("RELEASE", ALL_SETS=1, REFERENCE=zb.reference(), DRAIN=0)
+        zb.call("RELEASE", wait=60, ALL_SETS=1, REFERENCE=zb.reference(), DRAIN=0)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failed test shows the last lines of both logs."""
+    """A failed test shows the last lines of both logs. A daemon that it had ended runs again before anything is cleaned
+    up, or every test after it would fail too; one that ended by itself stays dead, which `gateway` tells."""
     report = (yield).get_result()
     gateway = getattr(item.getparent(pytest.Module), "gateway", None)
     if not report.failed or gateway is None:
@@ -172,3 +175,9 @@ def pytest_runtest_makereport(item, call):
     for daemon in (gateway.dataplane, gateway.control):
         if os.path.exists(daemon.log_path):
             report.sections.append((daemon.log_path, "\n".join(daemon.log().splitlines()[-LOG_TAIL:])))
+    if call.when == "call" and gateway.dataplane.was_ended | gateway.control.was_ended:
+        with contextlib.suppress(Exception):  # the test has failed, which is what must be seen
+            for daemon in (gateway.dataplane, gateway.control):
+                if daemon.was_ended:
+                    daemon.start()
+            wait_until_serving(gateway)

@@ -34,6 +34,7 @@ ESP, ICV_LEN = 50, 12
 PACKET_IGNORE_OUTGOING, SO_RCVBUFFORCE = 23, 33
 SOL_PACKET = 263
 WITNESS = b"the witness passes "
+WITNESS_S = 4.0  # then it is sent again
 
 
 def drop_reasons():
@@ -222,7 +223,7 @@ class End:
             assert frame[:6] == self.mac, f"a frame to {frame[:6].hex(':')}"
         return [frame[14:] for frame in self.received()]
 
-    def wait(self, wanted, timeout=2.0):
+    def wait(self, wanted, timeout=10.0):
         """Whether `wanted(frames)` came true in time, frames being all that came since `forget`."""
         with self.came:
             return self.came.wait_for(lambda: wanted(self.frames), timeout)
@@ -435,7 +436,7 @@ class Field:
         return ", ".join(f"{side} {name} {count}" for (side, name), count in self.drops().items() if count)
 
     @contextlib.contextmanager
-    def dropped(self, side="access", to_access=0, to_core=0, patience=2.0, **reasons):
+    def dropped(self, side="access", to_access=0, to_core=0, patience=10.0, **reasons):
         """The block must cost exactly these drops, of packets from `side`, and no others, and let out exactly so
         many packets on each side. Gives an Out, filled at the end of the block."""
         before = self.drops()
@@ -483,7 +484,7 @@ class Field:
         for _ in range(3):
             mark = WITNESS + os.urandom(8)
             send(mark)
-            if end.wait(lambda frames, mark=mark: any(mark in frame for frame in frames)):
+            if end.wait(lambda frames, mark=mark: any(mark in frame for frame in frames), WITNESS_S):
                 return
             print(f"a witness is late; so far {dict(self.counters())}")
         raise AssertionError(f"the witness did not pass: {self.tell()}")

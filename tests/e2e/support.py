@@ -13,8 +13,9 @@ SERVED4, SERVED6 = "10.50.0.1", "fd00:50::1"
 DRAIN_S = 2  # of sets that Kamailio releases
 
 
-def wait_for(condition, what, patience=10, step=0.02):
-    """Returns what condition() returns once it is true; fails with `what` when it never is."""
+def wait_for(condition, what, patience=30, step=0.02):
+    """Returns what condition() returns once it is true; fails with `what` when it never is. The patience is that of a
+    machine which others use too: it costs time only where something is wrong."""
     deadline = time.monotonic() + patience
     while True:
         found = condition()
@@ -87,7 +88,7 @@ class Counters:
         return sums
 
     @contextlib.contextmanager
-    def grow(self, patience=3, **expected):
+    def grow(self, patience=10, **expected):
         """After the block each named counter has grown by just as much, and no other drop has."""
         before = self.all()
         drops = drop_names()
@@ -141,7 +142,7 @@ def is_serving(gateway):
 
 
 def wait_until_serving(gateway):
-    wait_for(lambda: is_serving(gateway), "the gateway serves")
+    wait_for(lambda: is_serving(gateway), "the gateway serves", 60)
 
 
 class Raw:

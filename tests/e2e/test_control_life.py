@@ -10,6 +10,7 @@ from support import Raw, a_set, install, wait_for, wait_until_serving
 from zbwire import Zb, ZbRefused
 
 SETTINGS = {"control.await_auth_s": "120"}
+AWAIT_S = 6  # longer than a restart takes on a slow machine
 
 
 def kept(row):
@@ -38,14 +39,20 @@ def test_sets_survive_the_death_of_control(gateway, zb, operator):
 
 
 def test_timers_survive_the_death_of_control(gateway, zb):
-    row = install(zb, AWAIT_AUTH=3)
+    begin = time.monotonic()
+    row = install(zb, AWAIT_AUTH=AWAIT_S)
     installed = time.monotonic()
     restart_control(gateway)
     zb.call("SUBSCRIBE", EVENTS=0xffffffff)
-    assert [found["SET_ID"] for found in zb.query()] == [row["SET_ID"]]
-    wait_for(lambda: zb.call("HEARTBEAT") and zb.events, "the event", 6, 0.05)
+    asked = time.monotonic()
+    found, = zb.query()
+    assert found["SET_ID"] == row["SET_ID"]
+    # Whatever the restart took: the end is where it was, to some milliseconds.
+    assert (AWAIT_S - (time.monotonic() - begin)) * 1000 - 10 <= found["REMAINING"] <= (
+        AWAIT_S - (asked - installed)) * 1000 + 10
+    wait_for(lambda: zb.call("HEARTBEAT") and zb.events, "the event", step=0.05)
     assert zb.events[0][0] == "EXPIRED" and zb.events[0][1]["SET"][0]["SET_ID"] == row["SET_ID"]
-    assert 2.8 < time.monotonic() - installed < 4.5
+    assert AWAIT_S - 0.2 < time.monotonic() - installed < AWAIT_S + 10
 
 
 def test_a_set_that_ran_out_while_control_was_away_ends_when_it_is_back(gateway, zb):
@@ -54,7 +61,7 @@ def test_a_set_that_ran_out_while_control_was_away_ends_when_it_is_back(gateway,
     time.sleep(1.2)
     gateway.control.start()
     wait_until_serving(gateway)
-    wait_for(lambda: not zb.query(), "the set is gone", 3)
+    wait_for(lambda: not zb.query(), "the set is gone")
 
 
 def test_references_survive_the_death_of_control(gateway, zb):
@@ -129,6 +136,5 @@ def test_a_new_store_is_a_new_epoch_and_the_peers_are_told(gateway, zb):
         os.unlink(name)
     gateway.dataplane.start()
     wait_until_serving(gateway)
-    wait_for(lambda: zb.call("HEARTBEAT") and zb.events, "the event", 10, 0.1)
-    assert "EPOCH_LOST" in [kind for kind, _ in zb.events]
+    wait_for(lambda: zb.call("HEARTBEAT") and "EPOCH_LOST" in [kind for kind, _ in zb.events], "the event", step=0.1)
     assert zb.query() == []

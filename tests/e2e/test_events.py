@@ -22,7 +22,7 @@ def listener(field):
     zb.call("SUBSCRIBE", EVENTS=ALL)
     zb.events.clear()
 
-    def next_event(kind, wait=5.0):
+    def next_event(kind, wait=30.0):
         deadline = time.monotonic() + wait
         while True:
             zb.call("HEARTBEAT")
@@ -42,7 +42,7 @@ def test_sequence_numbers_that_run_out_are_told_well_before_the_end(field, hears
     for sequence in (0x10000000, 0xF0000000, 0xFF000000, 0xFFFFFFFF):
         field.access.send(protect(ue.inner(sa="pc"), ue.spi("pc"), sequence, ue.key))
         field.settle()
-        event = hears("SEQUENCE_LOW", 5.0 if sequence > 0x10000000 else 0.5)
+        event = hears("SEQUENCE_LOW", 30.0 if sequence > 0x10000000 else 0.5)
         if sequence == 0x10000000:
             assert event is None
         else:
@@ -62,7 +62,7 @@ def test_an_attack_on_a_set_is_told_with_its_number_and_once_in_a_minute(field, 
     field.settle()
     told = 0
     while told < 40:  # the main lcore may look in the middle, and then the minute may just end
-        event = hears(kind)
+        event = hears(kind, 5.0 if told else 30.0)
         if event is None:
             break
         assert event["SET"][0]["SET_ID"] == ue.set_id and event["COUNT"] >= 8
@@ -103,7 +103,7 @@ def test_a_flood_of_unknown_spis_of_everybody_does_not_flood_the_pcscf(field, he
         spoofed = patched(stale[0], 12, bytes((10, 45, 1 + i % 200, 1 + i // 200)), fix_checksum=True)
         field.access.send(spoofed, *(stale if i % 50 == 0 else ()))
     heard = set()
-    while (event := hears("UNKNOWN_SPI", 1.0)) is not None:
+    while (event := hears("UNKNOWN_SPI", 1.0 if heard else 30.0)) is not None:
         assert event["UE_ADDRESS"] not in heard, "twice in a minute"
         heard.add(event["UE_ADDRESS"])
     assert heard <= {ue.address for ue in ues} and heard
@@ -147,11 +147,11 @@ def test_bgfctl_follows_them(field, hears, gateway):
     ue = field.ue(6, 41).establish()
     with subprocess.Popen([program("bgfctl"), "--socket", gateway.zb, "events", "--count", "3"],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as follower:
-        assert "waiting" in follower.stderr.readline()
-        field.access.send(ue.protected(sequence=0xFFFFFFF0), *[ue.protected(spi=0x7FFF0000)] * 2)
-        assert hears("SEQUENCE_LOW") and hears("UNKNOWN_SPI")
         try:
-            said, _ = follower.communicate(timeout=10)
+            assert "waiting" in follower.stderr.readline()
+            field.access.send(ue.protected(sequence=0xFFFFFFF0), *[ue.protected(spi=0x7FFF0000)] * 2)
+            assert hears("SEQUENCE_LOW") and hears("UNKNOWN_SPI")
+            said, _ = follower.communicate(timeout=60)
         finally:
             if follower.poll() is None:
                 follower.send_signal(signal.SIGKILL)

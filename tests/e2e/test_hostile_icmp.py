@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the gateway says in ICMP, and what it does when it cannot send: TTL, size, routes, neighbours, its taps."""
+import contextlib
 import socket
 import time
 
@@ -17,6 +18,7 @@ from support import wait_for
 SETTINGS = {"dataplane.exception_rate": "1000", "dataplane.access.mtu": "1400"}
 PORTS = {("access", 4): netns.ACCESS4, ("access", 6): netns.ACCESS6, ("core", 4): netns.CORE_GW4,
          ("core", 6): netns.CORE_GW6}
+FLOOD_BATCH = 400
 MTU = 1400  # of the access link; the core has 1500
 BOTH = pytest.mark.parametrize("family", (4, 6))
 TRANSPORTS = pytest.mark.parametrize("transport", ("udp", "tcp"))
@@ -154,7 +156,7 @@ def test_the_kernel_hears_group_queries(field, side):
             IP(src="10.45.0.1", dst="224.0.0.1", ttl=1, options=[IPOption_Router_Alert()]) / IGMPv3(mrcode=1)
             / IGMPv3mq()))
     wait_for(lambda: any(frame[20] == 0 and frame[62:63] == b"\x8f" for frame in end.chatter),
-             "the kernel reported its groups", 3)
+             "the kernel reported its groups")
 
 
 @BOTH
@@ -167,17 +169,27 @@ def test_no_route_to_the_ue(field, family):
     ue.passes()
 
 
+def await_route(field, ue, is_there):
+    """The data plane hears of the kernel's routes by itself, some time later: then its packets find one, or none."""
+    def is_noticed():
+        before = field.drops().get(("access", "no_route"), 0)
+        field.access.send(ue.protected(sequence=ue.next()))
+        field.settle()
+        return (field.drops().get(("access", "no_route"), 0) == before) == is_there
+    wait_for(is_noticed, "the data plane has noticed the route's change")
+
+
 def test_no_route_to_the_pcscf_and_a_new_one(field, ues):
     """Routes follow the kernel's. (IPv6, for the witness is IPv4.)"""
     route = ("route", "add", f"{netns.SERVED6}/128", "via", netns.CORE6, "dev", "bgf-core")
     netns.run("ip", "-n", field.lab.tap, "route", "del", f"{netns.SERVED6}/128")
     try:
-        time.sleep(0.3)
+        await_route(field, ues[6], False)
         with field.dropped("access", no_route=1):
             field.access.send(ues[6].protected(sequence=ues[6].next()))
     finally:
         netns.run("ip", "-n", field.lab.tap, *route)
-    time.sleep(0.3)
+    await_route(field, ues[6], True)
     ues[6].passes()
 
 
@@ -186,7 +198,7 @@ def test_no_neighbour(field):
     silent = [field.ue(family, 50).establish() for family in (4, 6)]
     for ue in silent:
         field.access.fall_silent(ue.address)
-    with field.dropped("core", no_neighbour=4, patience=8):
+    with field.dropped("core", no_neighbour=4, patience=30):
         for ue in silent:
             field.core.send(ue.from_core(), plain(ue.served, ue.address, 5060, 5070, b"SIP/2.0 200 OK\r\n\r\n"))
     for ue in silent:  # and they come back
@@ -194,7 +206,7 @@ def test_no_neighbour(field):
         sent = (ue.sequence["us"], ue.from_core())
         ue.sequence["us"] += 1  # the packet that was dropped had a number
         field.access.forget()
-        deadline = time.monotonic() + 8
+        deadline = time.monotonic() + 30
         while not field.access.received():
             assert time.monotonic() < deadline, f"never reached again: {field.tell()}"
             field.core.send(sent[1])
@@ -218,21 +230,29 @@ def test_the_kernel_sends_from_its_own_addresses_only(field):
         raw.close()
 
 
+def flood(field, packet, begin):
+    """Sends twice as many as a rate of 1,000 a second lets through since `begin`, however slow the machine is, in
+    batches that a receive ring (1,024) holds while the worker does not run. How many it were."""
+    sent = 0
+    while sent < 2 * 1000 * (time.monotonic() - begin + 1):
+        assert sent < 200_000, "this machine cannot send more than the rate"
+        field.access.send(*[packet] * FLOOD_BATCH)
+        sent += FLOOD_BATCH
+        field.settle()
+    return sent
+
+
 @BOTH
 def test_more_icmp_errors_than_their_rate(field, ues, family):
     """A flood of what asks for errors gets as many as the rate allows, and is dropped by its name all the same."""
     packet = last_hop(plain(ues[family].address, ues[family].served, 5070, 5060, sip("OPTIONS")), 1)
     time.sleep(1.1)  # the rate's burst is whole
-    before, begin, sent = field.counters(), time.monotonic(), 6000
+    before, begin = field.counters(), time.monotonic()
     field.access.forget()
-    for number in range(sent):
-        field.access.send(packet)
-        if number % 100 == 99:
-            time.sleep(0.005)
-    field.settle()
+    sent = flood(field, packet, begin)
     errors = len(field.access.received())
     assert (field.counters() - before)["access", "ttl_expired"] == sent
-    assert 500 < errors <= min(1000 * (time.monotonic() - begin + 1) + 1, sent / 2)
+    assert 500 < errors <= 1000 * (time.monotonic() - begin + 1) + 1
     ues[family].passes()
 
 
@@ -242,16 +262,20 @@ def test_more_for_the_kernel_than_its_rate(field):
     packet = bytes(network(host, netns.ACCESS4) / ICMP() / Raw(b"flood"))
     before, begin = field.counters(), time.monotonic()
     field.access.forget()
-    for number in range(4000):
-        field.access.send(packet)
-        if number % 100 == 99:
-            time.sleep(0.005)  # the receive ring has 1,024
-    field.settle()
+    flood(field, packet, begin)
     answered = len(field.access.received())
+    allowed = 1000 * (time.monotonic() - begin + 1) + 1
+
+    def let_through():
+        """The worker counts what is asked; what is too much the main lcore, when it comes to it."""
+        moved = field.counters() - before
+        return moved["access", "exceptions"] - moved["access", "exception_rate"]
+    with contextlib.suppress(AssertionError):  # it is judged below
+        wait_for(lambda: let_through() <= allowed, "the main lcore has come to all of it", 10)
     moved = field.counters() - before
     asked, lost = moved["access", "exceptions"], moved["access", "exception_rate"]
     assert {name for _, name in moved if name in DROP_REASONS} == {"exception_rate"}
-    assert 0 < answered <= asked - lost <= 1000 * (time.monotonic() - begin + 1) + 1
+    assert 0 < answered <= asked - lost <= allowed
 
 
 def test_it_passes_the_rest_on(field, ues):

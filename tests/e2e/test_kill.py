@@ -187,7 +187,7 @@ class Schedule:
                    for one in live for sa in ("ps", "pc")]
         numbers += [self.wire.send(one, sa, ANSWER if one.state == TEMPORARY else REQUEST)
                     for one in live for sa in ("uc", "us") if not (one.state == TEMPORARY and one.replaces)]
-        missing = self.wire.wait(numbers)
+        missing = self.wire.wait(numbers, 10)
         for number in missing:
             one = self.wire.open[number]
             self.wire.fault(f"message {number} on SA {one.sa} of set {one.set.id}, state {one.set.state}, is lost")
@@ -201,7 +201,7 @@ class Schedule:
         before = self.refused_as_replay()
         self.wire.replay(chosen)
         self.replayed += len(chosen)
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 10
         while self.refused_as_replay() - before < len(with_set):
             if time.monotonic() > deadline:
                 self.wire.fault(f"{len(with_set)} packets were sent again, and not all were refused as replays")
@@ -215,14 +215,14 @@ class Schedule:
         """Every message that nothing excuses has come out."""
         now = time.monotonic()
         for number, message in list(self.wire.open.items()):
-            if message.sent > now - JUDGED_S or self.wire.open.pop(number, None) is None:
+            if message.sent > now - JUDGED_S:
                 continue
-            self.wire.late[number] = message
-            if number in self.wire.came:
-                del self.wire.late[number]
+            self.wire.late[number] = message  # first: it may come at any moment, and must be in one of the two
+            if self.wire.open.pop(number, None) is None or number in self.wire.came:
+                self.wire.late.pop(number, None)
             elif self.is_excused(message):
                 self.excused += 1
-            else:
+            elif self.wire.wait([number], 0 if self.wire.faults else 10):  # a slow machine may bring it yet
                 self.wire.fault(f"message {number} of {now - message.sent:.1f} s ago on SA {message.sa} of set "
                                 f"{message.set.id}, state {message.set.state}, is lost")
 

@@ -65,7 +65,7 @@ def test_a_gateway_that_hangs_costs_the_wait_and_no_more(gateway, client):
         with pytest.raises(libzb.ZbError) as failure:
             client.install(an_install(1))
         assert not failure.value.answered
-        assert WAIT_MS / 1000 * 0.9 < time.monotonic() - start < WAIT_MS / 1000 + 1
+        assert WAIT_MS / 1000 * 0.9 < time.monotonic() - start < 2 * WAIT_MS / 1000, "it waited a second time"
     finally:
         os.kill(gateway.control.pid(), signal.SIGCONT)
     wait_for(lambda: len(client.query("10.45.9.1", 0)) == 1, "what was asked in vain was carried out all the same")

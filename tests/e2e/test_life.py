@@ -8,7 +8,7 @@ import pytest
 from hostile import sip
 from support import wait_for, wait_until_serving
 
-CUT_S = 4
+CUT_S = 6
 SETTINGS = {"control.supersede_s": str(CUT_S), "control.await_auth_s": "60"}
 BOTH = pytest.mark.parametrize("family", (4, 6))
 TEMPORARY, ESTABLISHED, SUPERSEDED = 1, 2, 3
@@ -31,7 +31,7 @@ def told(field):
 def used(ue):
     """A set after its own FIRST_USED, which the P-CSCF has been told."""
     ue.passes(sip("MESSAGE"))
-    wait_for(lambda: ue.row()["FIRST_USE"], "the set is used", 2)
+    wait_for(lambda: ue.row()["FIRST_USE"], "the set is used")
     ue.field.zb.events.clear()
     return ue
 
@@ -71,15 +71,16 @@ def test_rules_7_and_20_the_first_packet_on_the_new_set_cuts_the_old_one(field, 
     old.passes(sip("MESSAGE"))
     old.reached(sip("MESSAGE"))
     assert (old.row()["STATE"], new.row()["FIRST_USE"], told()) == (ESTABLISHED, 0, [])
+    begin = time.monotonic()
     new.passes(sip("MESSAGE"))
-    wait_for(lambda: len(told()) == 2, "both events", 2)
-    used = time.monotonic()
+    wait_for(lambda: len(told()) == 2, "both events")
     assert told() == [("FIRST_USED", new.set_id), ("SUPERSEDED", old.set_id)]
-    assert CUT_S - 1 < cut_of(old) <= CUT_S
+    left = cut_of(old)
+    assert CUT_S - (time.monotonic() - begin) - 0.01 <= left <= CUT_S
     both_serve(old, new)
     assert len(told()) == 2, "each event comes once"
-    wait_for(lambda: old.row() is None, "the old set ends in its time", CUT_S + 2)
-    assert CUT_S - 1 < time.monotonic() - used < CUT_S + 1
+    wait_for(lambda: old.row() is None, "the old set ends in its time", CUT_S + 10)
+    assert CUT_S - 0.1 < time.monotonic() - begin
     assert told()[2:] == [("EXPIRED", old.set_id)]
     with field.dropped("access", unknown_spi=1):
         field.access.send(old.protected())
@@ -96,16 +97,16 @@ def test_rule_20_the_cut_survives_the_death_of_a_daemon(field, told, family, dae
     new.passes(sip("REGISTER"))
     new.establish()
     new.passes(sip("MESSAGE"))
-    wait_for(lambda: len(told()) == 2, "both events", 2)
+    wait_for(lambda: len(told()) == 2, "both events")
     before, at = cut_of(old), time.monotonic()
     victim = getattr(field.gateway, daemon)
     victim.kill()
     victim.start()
     wait_until_serving(field.gateway)
-    assert cut_of(old) <= before - (time.monotonic() - at) + 0.5, "a restart lengthened the life"
+    back = time.monotonic()
+    assert cut_of(old) <= before - (back - at) + 0.01, "a restart lengthened the life"
     both_serve(old, new)
-    wait_for(lambda: old.row() is None, "the old set ends in its time", CUT_S + 2)
-    assert time.monotonic() - at < CUT_S + 1
+    wait_for(lambda: old.row() is None, "the old set ends in its time", CUT_S + 10)
     assert new.row()["STATE"] == ESTABLISHED
     new.release()
 
@@ -155,12 +156,12 @@ def test_rule_20_in_every_order_the_first_packet_after_confirm_counts(field, tol
         field.zb.call("HEARTBEAT")
         field.zb.events.clear()
         if in_order(orders, old, new):
-            wait_for(lambda: len(told()) == 2, f"{orders}: the use is told", 2)
+            wait_for(lambda: len(told()) == 2, f"{orders}: the use is told")
         else:
             assert told() == [], f"{orders}: nothing but what comes after CONFIRM is a use"
             assert (old.row()["STATE"], new.row()["FIRST_USE"]) == (ESTABLISHED, 0)
             new.passes(sip("MESSAGE"))
-            wait_for(lambda: len(told()) == 2, f"{orders}: the use is told", 2)
+            wait_for(lambda: len(told()) == 2, f"{orders}: the use is told")
         assert told() == [("FIRST_USED", new.set_id), ("SUPERSEDED", old.set_id)]
         both_serve(old, new)
         old.release()
@@ -180,7 +181,7 @@ def test_rule_20_traffic_both_ways_loses_nothing_over_the_switch(field):
             field.access.send(old.protected(sip("MESSAGE"), sequence=old.next()),
                               new.protected(sip(method), sequence=new.next()))
             field.core.send(old.from_core(), new.from_core())
-    wait_for(lambda: old.row()["STATE"] == SUPERSEDED, "the old set is superseded", 2)
+    wait_for(lambda: old.row()["STATE"] == SUPERSEDED, "the old set is superseded")
     old.release()
     new.release()
 
@@ -190,9 +191,9 @@ def test_rule_22_a_failed_authentication_leaves_the_old_set_as_it_was(field, tol
     old, new = two_sets(field, family, 74)
     before = old.row()["REMAINING"]
     new.passes(sip("REGISTER"))
-    new.release(drain=1)
+    new.release(drain=3)  # in which the answer gets out, also on a slow machine
     new.reached(b"SIP/2.0 403 Forbidden\r\n\r\n", sa="uc")  # the answer still gets out on it
-    wait_for(lambda: new.row() is None, "the new set has drained", 3)
+    wait_for(lambda: new.row() is None, "the new set has drained")
     assert told() == [("REMOVED", new.set_id)]
     assert old.row()["STATE"] == ESTABLISHED and before - old.row()["REMAINING"] < 10_000
     old.passes(sip("MESSAGE"))
@@ -211,7 +212,7 @@ def test_rules_21_and_24_a_ue_at_another_address_starts_afresh(field, told, fami
     assert moved.row()["STATE"] == TEMPORARY
     old.passes()
     moved.establish()
-    wait_for(lambda: told() == [("REMOVED", old.set_id)], "the old set is gone", 2)
+    wait_for(lambda: told() == [("REMOVED", old.set_id)], "the old set is gone")
     with field.dropped("access", unknown_spi=1):
         field.access.send(old.protected())
     for ue in (emergency, flow, moved):

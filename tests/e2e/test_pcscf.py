@@ -11,7 +11,7 @@ import pytest
 
 from deploy.lab.kamailio import Kamailio
 from deploy.lab.netns import CORE4, PORT_PS, PORTS_PC, inside
-from support import DRAIN_S, register, sets_of, wait_for
+from support import DRAIN_S, register, sets_of, wait_for, wait_until_serving
 from zbwire import RefusingGateway
 
 pytestmark = pytest.mark.usefixtures("no_key_on_the_access_side")
@@ -113,7 +113,7 @@ def test_a_security_verify_or_client_that_was_not_agreed_gets_494_and_the_set_go
     assert ue.answer(**{header: other})["status"] == 494
     assert len(scscf.requests) == came
     assert [s["state"] for s in sets_of(gateway, ue)] == ["draining"]
-    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 5)
+    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 30)
 
 
 def test_rule_22_a_wrong_answer_gets_403_and_the_new_set_goes(new_ue, gateway):
@@ -122,7 +122,7 @@ def test_rule_22_a_wrong_answer_gets_403_and_the_new_set_goes(new_ue, gateway):
     ue.install()
     assert ue.answer(wrong=True)["status"] == 403
     assert [s["state"] for s in sets_of(gateway, ue)] == ["draining"]
-    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 5)
+    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 30)
     register(ue)
 
 
@@ -185,6 +185,7 @@ def test_without_control_a_challenge_becomes_504(new_ue, gateway, transport):
         assert_504(new_ue(transport=transport))
     finally:
         gateway.control.start()
+        wait_until_serving(gateway)
     register(new_ue(transport=transport))
 
 
@@ -206,7 +207,7 @@ def test_a_data_plane_that_does_not_run_makes_504_at_once(new_ue, gateway, phone
     finally:
         gateway.dataplane.start()
     assert done is not None
-    wait_for(lambda: ue.initial()["status"] == 401, "the gateway works again", 20)
+    wait_for(lambda: ue.initial()["status"] == 401, "the gateway works again", 60)
 
 
 def test_a_200_that_cannot_be_confirmed_becomes_504(new_ue, gateway):
@@ -218,7 +219,7 @@ def test_a_200_that_cannot_be_confirmed_becomes_504(new_ue, gateway):
         assert ue.answer()["status"] == 504
     finally:
         os.kill(gateway.control.pid(), signal.SIGCONT)
-    wait_for(lambda: ue.register()["status"] == 200, "the phone registers once the gateway answers", 20)
+    wait_for(lambda: ue.register()["status"] == 200, "the phone registers once the gateway answers", 60)
 
 
 def _www(directives):
@@ -270,9 +271,11 @@ def test_a_fault_in_the_module_makes_504(new_ue, lab, folder, gateway, kamailio,
     kamailio.stop()
     try:
         faulty = Kamailio(lab, folder, gateway.zb, **broken)
-        faulty.start()
-        assert_504(new_ue())
-        faulty.stop()
+        try:
+            faulty.start()
+            assert_504(new_ue())
+        finally:
+            faulty.stop()  # it has the ports of the good one
     finally:
         kamailio.start()
     register(new_ue())
@@ -286,9 +289,11 @@ def test_a_gateway_that_takes_no_more_makes_503_and_says_when_it_may(new_ue, lab
     try:
         with RefusingGateway(os.path.join(folder, "refusing.sock"), cause, retry_after_ms) as refusing:
             turned_away = Kamailio(lab, folder, refusing.path)
-            turned_away.start()
-            answer = new_ue().initial()
-            turned_away.stop()
+            try:
+                turned_away.start()
+                answer = new_ue().initial()
+            finally:
+                turned_away.stop()
     finally:
         kamailio.start()
     assert answer["status"] == 503 and "WWW-Authenticate" not in answer["text"]
@@ -298,7 +303,7 @@ def test_a_gateway_that_takes_no_more_makes_503_and_says_when_it_may(new_ue, lab
 def test_a_late_challenge_without_a_transaction_goes_nowhere(new_ue, scscf, access, kamailio):
     ue = new_ue()
     scscf.mute = True
-    came = len(access.packets())
+    since = time.monotonic()
     assert ue.initial()["status"] in (0, 504)
     kamailio.restart()
     scscf.mute = False
@@ -306,7 +311,7 @@ def test_a_late_challenge_without_a_transaction_goes_nowhere(new_ue, scscf, acce
     begin = time.monotonic()
     scscf.send_answer(request)
     time.sleep(1)
-    assert came < len(access.packets())
+    assert access.packets(since)
     assert not [p for p in access.packets(begin) if b"SIP/2.0 401" in p.payload]
 
 

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The life of a registration behind Kamailio: re-authentication, restarts of everybody, deregistration. The lab is that of
 test_pcscf.py."""
+import contextlib
 import threading
 import time
 
 import pytest
 
-from deploy.lab.netns import PORTS_PC
+from deploy.lab.netns import PORTS_PC, LabError
 from support import DRAIN_S, is_serving, register, sets_known, sets_of, wait_for
+
+# A daemon that comes back in time comes back within this, also on a slow machine. Two waits, as of a deregistration that
+# nobody can be told, must fit into Kamailio's fr_timer (10 s).
+PCSCF = {"BGF_WAIT_MS": "3500"}
 
 pytestmark = pytest.mark.usefixtures("no_key_on_the_access_side")
 
@@ -42,8 +47,8 @@ def test_rule_23_a_deregistration_ends_the_sets_of_earlier_authentications_too(n
         assert ue.reregister()["status"] == 200 and ue.request()["status"] == 200
     answer = ue.deregister()
     assert answer["status"] == 200 and answer["challenged"]
-    assert {s["state"] for s in sets_of(gateway, ue)} == {"draining"} and len(sets_of(gateway, ue)) == 2 + used
-    wait_for(lambda: not sets_of(gateway, ue), "all sets are gone", DRAIN_S + 5)
+    assert [s["state"] for s in sets_of(gateway, ue)] == ["draining"] * (2 + used)
+    wait_for(lambda: not sets_of(gateway, ue), "all sets are gone", DRAIN_S + 30)
 
 
 def test_rule_22_a_failed_re_authentication_ends_the_new_set_only(new_ue, gateway, scscf):
@@ -56,7 +61,7 @@ def test_rule_22_a_failed_re_authentication_ends_the_new_set_only(new_ue, gatewa
     assert {s["set_id"] == old["set_id"]: s["state"] for s in sets_of(gateway, ue)} == {
         True: "established", False: "draining"}
     assert ue.request()["status"] == 200 and scscf.originate(ue.impi).status == 200
-    wait_for(lambda: [s["set_id"] for s in sets_of(gateway, ue)] == [old["set_id"]], "the new one is gone", DRAIN_S + 5)
+    wait_for(lambda: [s["set_id"] for s in sets_of(gateway, ue)] == [old["set_id"]], "the new one is gone", DRAIN_S + 30)
     answer = ue.reregister()
     assert answer["status"] == 200 and answer["challenged"], "and the next attempt succeeds"
 
@@ -210,7 +215,7 @@ def test_rule_23_a_repeated_deregistration_still_gets_its_answer(new_ue, gateway
     register(ue)
     assert ue.deregister()["status"] == 200
     assert ue.repeat()["status"] == 200
-    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 5)
+    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 30)
 
 
 def test_after_deregistration_the_network_gets_480(new_ue, scscf):
@@ -227,7 +232,7 @@ def test_an_expired_set_is_reported_and_forgotten(new_ue, gateway, kamailio):
     ue.initial()
     found, = sets_of(gateway, ue)
     gateway.bgfctl("set", "release", str(found["set_id"]))
-    assert kamailio.wait_said(f"event removed: set {found['set_id']} ")
+    assert kamailio.wait_said(f"event removed: set {found['set_id']} ", 30)
 
 
 def test_when_the_store_is_lost_the_pcscf_forgets_and_the_phone_registers_again(new_ue, gateway, scscf, kamailio):
@@ -236,8 +241,12 @@ def test_when_the_store_is_lost_the_pcscf_forgets_and_the_phone_registers_again(
     ue.forget()
     gateway.remove_store()
     gateway.start()
-    assert kamailio.wait_said("event epoch_lost", 20)
-    assert scscf.originate(ue.impi).status == 480
+    assert kamailio.wait_said("event epoch_lost", 60)
+
+    def is_forgotten():  # just after that was said
+        with contextlib.suppress(LabError):
+            return scscf.originate(ue.impi).status == 480
+    wait_for(is_forgotten, "the P-CSCF has forgotten the set")
     register(ue)
     assert scscf.originate(ue.impi).status == 200
 
@@ -253,21 +262,23 @@ def test_a_dialog_goes_through_the_protected_ports_both_ways(new_ue, scscf, tran
     assert ":6062" in "".join(routes) and "10.60.0.2" in "".join(routes), routes
     scscf.in_dialog(ue.impi, answer, "ACK")
     assert scscf.in_dialog(ue.impi, answer, "BYE").status == 200
-    assert sorted(r["method"] for r in ue.received()) == ["ACK", "BYE", "INVITE"]
+    # Nobody answers the ACK, and the BYE may overtake it; what SIP has sent again over UDP is there twice.
+    wait_for(lambda: "ACK" in [r["method"] for r in ue.received()], "the ACK has come")
+    assert {r["method"] for r in ue.received()} == {"ACK", "BYE", "INVITE"}
     assert len({r["source_port"] for r in ue.received()}) == 1
 
 
 def test_rule_23_a_release_that_the_gateway_could_not_be_told_is_told_later(new_ue, gateway, kamailio):
     """Also when the cache was emptied meanwhile, as it is after every reconnect."""
-    ue = new_ue()
+    ue = new_ue(wait=30)
     register(ue)
     found, = sets_of(gateway, ue)
     gateway.control.kill()
     assert ue.deregister()["status"] == 200, "the phone need not hear of it"
     time.sleep(1)
     gateway.control.start()
-    assert kamailio.wait_said(f"set {found['set_id']} of .* released, drains")
-    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 5)
+    assert kamailio.wait_said(f"set {found['set_id']} of .* released, drains", 30)
+    wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 30)
 
 
 @pytest.mark.parametrize("daemon", ["control", "dataplane"])
@@ -275,7 +286,7 @@ def test_rule_23_a_release_that_the_gateway_could_not_be_told_is_told_later(new_
 def test_a_daemon_that_comes_back_in_time_costs_a_phone_nothing(new_ue, gateway, scscf, daemon, step):
     """INSTALL, CONFIRM and RELEASE are repeated, with their references, until the gateway can say that they are done. What
     the S-CSCF says comes while the daemon is away."""
-    ue, victim = new_ue(wait=10), getattr(gateway, daemon)
+    ue, victim = new_ue(wait=30), getattr(gateway, daemon)
     if step != "initial":
         assert ue.initial()["status"] == 401
         ue.install()

@@ -19,7 +19,7 @@ DROPS = {"replayed": "replay", "forged": "icv", "unknown": "unknown_spi", "clear
 PORTS = ("--access", "net_memif0,role=client,socket=none", "--core", "net_memif1,role=client,id=1,socket=none")
 
 
-def beside(*arguments, timeout=120):
+def beside(*arguments, timeout=280):
     return subprocess.run([BESIDE, "--name", PREFIX, *arguments], capture_output=True, text=True, timeout=timeout,
                           check=False)
 

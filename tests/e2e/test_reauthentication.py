@@ -6,6 +6,7 @@ first message on the new set comes first differs from phone to phone. What is lo
 (a link's queue, this process) is told apart by the gateway's own counters, and nothing may be lost in it.
 """
 import collections
+import contextlib
 import itertools
 import random
 import threading
@@ -23,6 +24,7 @@ from zbwire import Zb
 PHONES, WITHIN_S, RATE = 1000, 10, 2400  # RATE: messages a second, both directions
 ROUTERS = {4: ("10.45.0.2", "10.47.0.0/16"), 6: ("fd00:45::2", "fd00:47::/64")}
 PORT_US, PORT_PS, T1_64_S = 5064, 6062, 128
+IN_FLIGHT = 400  # messages
 
 
 class Talk(threading.Thread):
@@ -34,10 +36,14 @@ class Talk(threading.Thread):
         self.running, self.numbers = True, []
 
     def run(self):
-        begin = time.monotonic()
+        begin, gone = time.monotonic(), len(self.wire.open)  # what was lost before, while the routers were not known
         for turn, phone in enumerate(itertools.cycle(self.phones)):
             if not self.running:
                 return
+            # A link's ring has 1,024 places: where the gateway has no processor for a while, nobody talks on.
+            stalled = time.monotonic() + 1
+            while len(self.wire.open) > gone + IN_FLIGHT and time.monotonic() < stalled:
+                time.sleep(0.002)
             self.numbers.append(self.wire.send(phone.talks, "ps"))
             self.numbers.append(self.wire.send(phone.hears, "us"))
             time.sleep(max(begin + turn * self.pause - time.monotonic(), 0))
@@ -64,7 +70,7 @@ def a_pcscf(gateway):
     zb = Zb(gateway.zb, "pcscf1")
     zb.call("SUBSCRIBE", EVENTS=0xffffffff)
     yield zb
-    zb.call("RELEASE", ALL_SETS=1, REFERENCE=zb.reference(), DRAIN=0)
+    zb.call("RELEASE", wait=60, ALL_SETS=1, REFERENCE=zb.reference(), DRAIN=0)
     zb.close()
 
 
@@ -114,7 +120,7 @@ def switch(talk, phone, new, first):
 
 def assert_nothing_lost(zb, wire, numbers, before):
     """The gateway sent on what it accepted; what is missing besides was lost outside of it."""
-    missing = wire.wait(numbers)
+    missing = wire.wait(numbers, 10)
     grown = counted(zb)
     grown.subtract(before)
     drops = {name: grown[name] for name in drop_names() if grown[name]}
@@ -143,11 +149,13 @@ def test_rule_20_a_thousand_phones_are_re_authenticated_under_load(recorded, pcs
     for number, phone in enumerate(phones):
         new = authenticate(pcscf, wire, phone, 20002, 6064)
         switch(talk, phone, new, draw.choice(("phone", "pcscf", "who comes")))
-        time.sleep(max(begin + (number + 1) * 0.8 * WITHIN_S / PHONES - time.monotonic(), 0))
+        time.sleep(max(begin + (number + 1) * 0.5 * WITHIN_S / PHONES - time.monotonic(), 0))
     took = time.monotonic() - begin
     time.sleep(1.5)
     talk.end()
     print(f"{PHONES} phones were re-authenticated in {took:.1f} s")
+    with contextlib.suppress(AssertionError):  # it is judged below
+        wait_for(lambda: min(len(heard(pcscf)[kind]) for kind in ("FIRST_USED", "SUPERSEDED")) == PHONES, "all is told")
     assert_nothing_lost(pcscf, wire, talk.numbers, before)
     assert not wire.faults, "\n".join(wire.faults)
     assert took < WITHIN_S
@@ -160,4 +168,4 @@ def test_rule_20_a_thousand_phones_are_re_authenticated_under_load(recorded, pcs
                (T1_64_S - took - 10) * 1000 < rows[one]["REMAINING"] <= T1_64_S * 1000 for one in old)
     assert all(rows[one]["STATE"] == ESTABLISHED and rows[one]["FIRST_USE"] == 1 for one in new)
     both = [wire.send(one, sa) for phone in phones[:100] for one in phone.sets for sa in ("ps", "pc", "us", "uc")]
-    assert not wire.wait(both), "both sets work until the old one ends"
+    assert not wire.wait(both, 30), "both sets work until the old one ends"

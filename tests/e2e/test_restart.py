@@ -11,10 +11,11 @@ import time
 import pytest
 
 from hostile import one_hop_on, protect, sip, unprotect
-from support import wait_for
+from support import wait_for, wait_until_serving
 
 BOTH = pytest.mark.parametrize("family", (4, 6))
 INTERVAL_S = 0.004
+QUIET_S = 1.0
 HELD = 8  # packets that wait for a neighbour; those behind them may pass them when it answers
 
 
@@ -45,7 +46,18 @@ class Traffic(threading.Thread):
         time.sleep(0.3)
         self.stopping.set()
         self.join()
-        time.sleep(0.1)
+        self._await_silence()
+
+    def _await_silence(self):
+        """All has come, or for a second nothing has."""
+        ends, quiet, former = (self.field.core, self.field.access), time.monotonic() + QUIET_S, None
+        while time.monotonic() < quiet:
+            came = [len(end.packets()) for end in ends]
+            if came[0] >= len(self.inbound) and came[1] >= len(self.outbound):
+                return
+            if came != former:
+                former, quiet = came, time.monotonic() + QUIET_S
+            time.sleep(0.02)
 
     def run(self):
         number = 0
@@ -123,32 +135,40 @@ def dataplane_is_up(field):
 
 def test_control_is_killed_under_traffic(field, ues):
     """Nothing is lost; the sets are known again, with the same SPIs, and their time went on."""
-    before, left = rows(field), {row["SET_ID"]: row["REMAINING"] for row in field.zb.query()}
-    begin = time.monotonic()
+    before, begin = rows(field), time.monotonic()
+    left = {row["SET_ID"]: row["REMAINING"] for row in field.zb.query()}
+    told = time.monotonic()
     with Traffic(field, ues) as traffic:
         field.gateway.control.kill()
         time.sleep(0.5)
         field.gateway.control.start()
     assert (traffic.lost_inbound(), traffic.lost_outbound()) == (0, 0)
+    wait_until_serving(field.gateway)
     assert rows(field) == before
-    passed = (time.monotonic() - begin) * 1000
-    for row in field.zb.query():
-        assert abs(left[row["SET_ID"]] - row["REMAINING"] - passed) < 1000, "the timer did not go on"
+    asked = time.monotonic()
+    found = field.zb.query()
+    least, most = (asked - told) * 1000 - 10, (time.monotonic() - begin) * 1000 + 10
+    for row in found:
+        assert least <= left[row["SET_ID"]] - row["REMAINING"] <= most, "the timer did not go on"
     print(f"control killed: {len(traffic.inbound) + len(traffic.outbound)} packets, none lost")
+
+
+BACK_S = 6  # longer than a restart takes on a slow machine
 
 
 def test_rule_14_timers_go_on_over_a_restart_of_control(field):
     """One set ends while control is away, one after it is back."""
-    away, back = (field.ue(4, host).install(AWAIT_AUTH=seconds) for host, seconds in ((60, 1), (61, 3)))
-    end = time.monotonic() + 3
+    away, back = (field.ue(4, host).install(AWAIT_AUTH=seconds) for host, seconds in ((60, 1), (61, BACK_S)))
+    end = time.monotonic() + BACK_S
     field.gateway.control.kill()
     time.sleep(1.2)
     field.gateway.control.start()
-    wait_for(lambda: away.row() is None, "the set that ended while control was away is gone", 2)
+    wait_until_serving(field.gateway)
+    wait_for(lambda: away.row() is None, "the set that ended while control was away is gone")
     back.passes(sip("REGISTER"))
-    assert time.monotonic() < end
-    wait_for(lambda: back.row() is None, "the other ended in its time", 4)
-    assert time.monotonic() - end < 0.7
+    asked = time.monotonic()
+    assert back.row()["REMAINING"] <= (end - asked) * 1000 + 10, "the restart gave it time"
+    wait_for(lambda: back.row() is None, "the other ended in its time")
     with field.dropped("access", unknown_spi=2):
         field.access.send(away.protected(), back.protected())
 
@@ -225,7 +245,7 @@ def test_a_set_that_ended_while_the_dataplane_was_away(field):
     field.gateway.dataplane.kill()
     time.sleep(2.2)
     restart_dataplane(field)
-    wait_for(lambda: ue.row() is None, "the set is gone", 3)
+    wait_for(lambda: ue.row() is None, "the set is gone")
     with field.dropped("access", unknown_spi=1):
         field.access.send(ue.protected())
 

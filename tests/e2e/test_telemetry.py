@@ -17,7 +17,7 @@ class Telemetry:
     def __init__(self, gateway):
         self.path, = glob.glob(os.path.join(gateway.folder, "dpdk", "*", "dpdk_telemetry.v2"))
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(5)
+        self.socket.settimeout(30)
         self.socket.connect(self.path)
         self.room = json.loads(self.socket.recv(1024))["max_output_len"]
         self.heard = b""
@@ -80,9 +80,13 @@ def test_what_was_dropped_is_told(field, telemetry):
 
 
 def test_sets_are_counted_and_nothing_more_is_told(field, telemetry):
-    before = telemetry.ask("/bgf/sets")
+    def settled():
+        """Sets that were released wait for the workers for a moment."""
+        told = telemetry.ask("/bgf/sets")
+        return told if told["waiting_for_workers"] == 0 else None
+    before = wait_for(settled, "no released set waits")
     ues = [field.ue(4, 41).install(), field.ue(6, 42).install(), field.ue(4, 43).establish()]
-    after = telemetry.ask("/bgf/sets")
+    after = wait_for(settled, "no set waits")
     assert set(after) == {"capacity", "live", "temporary", "established", "superseded", "draining",
                           "waiting_for_workers"}
     assert {name: after[name] - before[name] for name in after} == {
@@ -91,7 +95,7 @@ def test_sets_are_counted_and_nothing_more_is_told(field, telemetry):
     for ue in ues:
         assert ue.key.hex().encode() not in telemetry.heard and ue.address.encode() not in telemetry.heard
         ue.release()
-    assert telemetry.ask("/bgf/sets") == before
+    assert wait_for(settled, "no released set waits") == before
 
 
 def test_a_folder_that_others_may_write_to_is_refused(gateway):

@@ -180,7 +180,7 @@ def test_bgfctl_audits(zb, gateway):
 
 def reconcile(sets):
     program = os.path.join(REPOSITORY, "build", "tests", "unit", "control", "audit_scale")
-    done = subprocess.run([program, str(sets)], capture_output=True, text=True, check=True, timeout=200)
+    done = subprocess.run([program, str(sets)], capture_output=True, text=True, check=True, timeout=280)
     found = json.loads(done.stdout)
     print(found)
     assert (found["status"], found["differences"], found["right"], found["wrong"]) == (0, 10, 10, 0)

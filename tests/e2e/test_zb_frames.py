@@ -6,7 +6,7 @@ import time
 import pytest
 
 import zbwire
-from support import Raw, a_set, install, refusal
+from support import Raw, a_set, install, refusal, wait_for
 from zbwire import ATTRIBUTE, attribute, frame
 
 SETTINGS = {"control.frame_timeout_s": "1", "control.connections_max": "8"}
@@ -119,7 +119,7 @@ def test_half_a_frame_is_closed_after_the_time_for_a_frame(gateway):
         raw.send(raw.frame("QUERY", attribute("SET_ID", 1))[:-1])
         while raw.answer() is not None:
             pass
-        assert 0.8 < time.monotonic() - start < 4
+        assert 0.8 < time.monotonic() - start < 8
 
 
 def test_octets_that_trickle_do_not_win_time(gateway):
@@ -144,7 +144,7 @@ def test_slow_and_split_frames_are_whole_frames(gateway):
     with Raw(gateway.zb) as raw:
         for octet in raw.frame("HELLO", HELLO):
             raw.send(bytes([octet]))
-            time.sleep(0.005)
+            time.sleep(0.001)  # all of it within the time for a frame
         assert raw.answer()["CAUSE"] == 0
 
 
@@ -165,7 +165,7 @@ def test_a_client_that_does_not_read_is_not_waited_for(gateway, zb):
             pass
         start = time.monotonic()
         assert len(zb.query()) == 1
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 5
 
 
 def test_what_a_bad_client_does_costs_nobody_else_anything(gateway, zb):
@@ -174,6 +174,12 @@ def test_what_a_bad_client_does_costs_nobody_else_anything(gateway, zb):
         with Raw(gateway.zb) as raw:
             raw.send(octets)
     assert [found["SET_ID"] for found in zb.query()] == [row["SET_ID"]]
+
+
+def connections(gateway):
+    """How many bgf-control holds: it notices some time later that a client has closed one."""
+    rows = map(str.split, gateway.lab.exec(gateway.lab.gw, "cat", "/proc/net/unix").splitlines())
+    return sum(row[-1] == gateway.zb and row[3] == "00000000" for row in rows)  # no flags: not the one that listens
 
 
 def test_connections_beyond_the_most_are_refused_by_name(gateway):
@@ -185,7 +191,7 @@ def test_connections_beyond_the_most_are_refused_by_name(gateway):
             except BrokenPipeError:
                 answers.append(raw.answer())
         return [zbwire.CAUSE[answer["CAUSE"]] for answer in answers if answer]
-    time.sleep(0.2)  # connections of the tests before are gone
+    wait_for(lambda: connections(gateway) == 0, "connections of the tests before are gone")
     opened = [Raw(gateway.zb) for _ in range(12)]
     try:
         causes = hello_on_all()
@@ -193,7 +199,7 @@ def test_connections_beyond_the_most_are_refused_by_name(gateway):
     finally:
         for raw in opened:
             raw.socket.close()
-    time.sleep(0.2)
+    wait_for(lambda: connections(gateway) == 0, "they are gone")
     with Raw(gateway.zb, hello="raw") as raw:
         assert raw.call("HEARTBEAT")["CAUSE"] == 0
 

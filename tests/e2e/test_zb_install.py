@@ -8,7 +8,7 @@ import pytest
 from support import KEYS, a_set, install, wait_for
 from zbwire import Zb, ZbRefused
 
-SETTINGS = {"dataplane.capacity": "8", "control.await_auth_s": "3"}
+SETTINGS = {"dataplane.capacity": "8", "control.await_auth_s": "8"}
 
 MUST = ("REFERENCE", "SUBSCRIBER", "UE_ADDRESS", "SERVED_ADDRESS", "PORT_UC", "PORT_US", "PORT_PC", "PORT_PS",
         "SPI_UC", "SPI_US", "ALG", "IK")
@@ -216,9 +216,9 @@ def test_a_draining_set_is_in_no_state_to_be_confirmed(zb):
 
 def test_rule_23_a_released_set_drains_for_the_time_named(zb):
     row = install(zb)
-    zb.call("RELEASE", SET_ID=row["SET_ID"], REFERENCE=zb.reference(), DRAIN=1)
+    zb.call("RELEASE", SET_ID=row["SET_ID"], REFERENCE=zb.reference(), DRAIN=3)
     assert [r["STATE"] for r in zb.query()] == [4]
-    wait_for(lambda: not zb.query(), "the drained set is gone", 4)
+    wait_for(lambda: not zb.query(), "the drained set is gone")
 
 
 def test_release_names_one_set_or_all(zb):
@@ -231,11 +231,11 @@ def test_rule_14_a_temporary_set_ends_and_its_pcscf_is_told(gateway, zb):
     events.call("SUBSCRIBE", EVENTS=0xffffffff)
     row = install(zb, AWAIT_AUTH=1)
     default = install(zb, 1)
-    wait_for(lambda: events.call("HEARTBEAT") and events.events, "an event", 5, 0.1)
+    wait_for(lambda: events.call("HEARTBEAT") and events.events, "an event", step=0.1)
     kind, told = events.events[0]
     assert kind == "EXPIRED" and told["SET"][0]["SET_ID"] == row["SET_ID"]
     assert [r["SET_ID"] for r in zb.query()] == [default["SET_ID"]]
-    wait_for(lambda: not zb.query(), "the other one after control.await_auth_s", 5)
+    wait_for(lambda: not zb.query(), "the other one after control.await_auth_s")
     events.close()
 
 

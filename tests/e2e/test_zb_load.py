@@ -9,7 +9,7 @@ import time
 import pytest
 
 from deploy.lab.gateway import build_folder
-from support import install
+from support import install, wait_for
 from zbwire import Zb, ZbRefused
 
 PEERS = ("pcscf1", "pcscf2", "zbload", "bgfctl")
@@ -30,7 +30,7 @@ def storm(gateway, path):
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             yield process
-            said = process.communicate(timeout=120)[0]
+            said = process.communicate(timeout=240)[0]
         finally:
             process.kill()
     assert process.returncode == 0, said
@@ -38,7 +38,7 @@ def storm(gateway, path):
 
 def test_the_usual_phases(gateway, tmp_path):
     done = subprocess.run(command(gateway, "--json", str(tmp_path / "out.json")), capture_output=True, text=True,
-                          timeout=120, check=False)
+                          timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "out.json").read_text())
     assert [phase["phase"] for phase in found["phases"]] == [
@@ -59,7 +59,7 @@ def test_the_usual_phases(gateway, tmp_path):
     (["--ue", "fd00::1"], "different families"),
 ])
 def test_a_wrong_command_line_is_told(gateway, words, complaint):
-    done = subprocess.run(command(gateway, *words), capture_output=True, text=True, timeout=10, check=False)
+    done = subprocess.run(command(gateway, *words), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2 and complaint in done.stderr
 
 
@@ -75,7 +75,7 @@ def test_what_is_interrupted_is_released(gateway, phases):
 
 
 def test_without_a_gateway_it_says_so(tmp_path):
-    done = subprocess.run([ZBLOAD, "--zb", str(tmp_path / "none.sock")], capture_output=True, text=True, timeout=10,
+    done = subprocess.run([ZBLOAD, "--zb", str(tmp_path / "none.sock")], capture_output=True, text=True, timeout=60,
                           check=False)
     assert done.returncode == 3 and "none.sock" in done.stderr
 
@@ -102,6 +102,8 @@ def test_a_storm_delays_nobody_who_has_a_registration(gateway, zb, tmp_path):
                 refused += 1
             emergency = install(newcomer, 2000 + rounds, FLAGS=2)
             newcomer.release(emergency["SET_ID"])
+            if rounds % 20 == 0:
+                watcher.call("HEARTBEAT")  # who is silent for half a minute is closed, and hears nothing more
             time.sleep(0.01)
     phases = json.loads((tmp_path / "storm.json").read_text())
     assert rounds > 20 and worst < LATE_S, f"{rounds} rounds, the worst took {worst:.3f} s"
@@ -116,5 +118,5 @@ def test_a_storm_delays_nobody_who_has_a_registration(gateway, zb, tmp_path):
 
 def test_the_state_is_shown(gateway):
     assert gateway.bgfctl("show", "gateway")["overloaded"] in (False, True)
-    time.sleep(1.6)  # calm for a second, and looked at twice a second
-    assert gateway.bgfctl("show", "gateway")["overloaded"] is False
+    # calm for a second, and looked at twice a second
+    wait_for(lambda: gateway.bgfctl("show", "gateway")["overloaded"] is False, "it is not overloaded any more", 20)

@@ -47,7 +47,7 @@ def test_an_event_goes_to_the_peer_whose_set_it_was(gateway, zb, other):
         listeners.append(Zb(gateway.zb, peer.name, peer.instance_id))
         listeners[-1].call("SUBSCRIBE", EVENTS=0xffffffff)
     row = install(zb, 0, AWAIT_AUTH=1)
-    wait_for(lambda: listeners[0].call("HEARTBEAT") and listeners[0].events, "the event", 5, 0.1)
+    wait_for(lambda: listeners[0].call("HEARTBEAT") and listeners[0].events, "the event", step=0.1)
     listeners[1].call("HEARTBEAT")
     assert [kind for kind, _ in listeners[0].events] == ["EXPIRED"]
     assert listeners[0].events[0][1]["SET"][0]["SET_ID"] == row["SET_ID"]
