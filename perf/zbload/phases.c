@@ -82,6 +82,7 @@ static void write_outcome(struct json *j, const char *name, const struct outcome
 	json_count(j, "refused_for_overload", o->overload);
 	json_count(j, "repeated", o->repeated);
 	json_count(j, "refused", o->refused);
+	json_count(j, "events_lost", o->gap ? o->done - o->expired : 0);
 	json_end(j, '}');
 }
 
@@ -241,7 +242,8 @@ static int expire(struct run *r)
 	phase.first = r->options->subscribers;
 	phase.count = EXPIRE_SETS;
 	phase.await_auth_s = EXPIRE_S;
-	int rc = driver_subscribe(r->driver, ZB_EVENT_BIT(ZB_EVENT_EXPIRED), &why);
+	int rc = driver_subscribe(r->driver, ZB_EVENT_BIT(ZB_EVENT_EXPIRED) | ZB_EVENT_BIT(ZB_EVENT_GAP),
+				  &why);
 	if (rc == 0)
 		rc = run_phase(r, &phase);
 	if (rc == 0)
@@ -249,8 +251,9 @@ static int expire(struct run *r)
 	driver_subscribe(r->driver, 0, &why);
 	r->figures->late_p99_ms = ms(histogram_percentile(&r->outcome->late, 99));
 	r->figures->late_max_ms = ms(r->outcome->late.most);
-	printf("expire   %lu of %lu sets told their end; p99 %.1f ms late, %.1f ms at most\n",
-	       (unsigned long)r->outcome->expired, (unsigned long)r->outcome->done, r->figures->late_p99_ms,
+	printf("expire   %lu of %lu sets told their end%s; p99 %.1f ms late, %.1f ms at most\n",
+	       (unsigned long)r->outcome->expired, (unsigned long)r->outcome->done,
+	       r->outcome->gap ? " (events were lost, and the gateway said so)" : "", r->figures->late_p99_ms,
 	       r->figures->late_max_ms);
 	return rc;
 }

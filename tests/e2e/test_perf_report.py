@@ -36,7 +36,8 @@ def test_every_name_is_there_and_what_was_measured_is_a_number(written):
     report = json.loads((written[0] / "report.json").read_text())
     assert set(NAMES) <= set(report)
     assert {name for name in NAMES if report[name] is not None} == MEASURED
-    assert all(isinstance(report[name], (int, float)) and report[name] > 0 for name in MEASURED)
+    for name in MEASURED:  # a difference of a few disturbed rounds may be below nothing
+        assert isinstance(report[name], (int, float)) and (report[name] > 0 or name.endswith("_minus_raw_cycles")), name
     assert report["hot_bytes_per_set"] == 320
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -72,6 +73,24 @@ def test_what_is_interrupted_is_released(gateway, phases):
         process.terminate()
         assert "released" in process.communicate(timeout=30)[0]
     assert process.returncode == 3 and not gateway.sets()
+
+
+def test_events_that_it_read_too_slowly_are_told(gateway, tmp_path):
+    """The gateway waits for nobody, and says that events were lost (GAP): that is no fault of its timers."""
+    words = command(gateway, "--json", str(tmp_path / "out.json"), "install", "expire")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            while not process.stdout.readline().startswith("memory"):
+                assert process.poll() is None
+            time.sleep(0.5)
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(5)  # 20,000 sets live for 2 s
+            process.send_signal(signal.SIGCONT)
+            said = process.communicate(timeout=120)[0]
+        finally:
+            process.kill()
+    assert process.returncode == 0 and "events were lost, and the gateway said so" in said, said
+    assert json.loads((tmp_path / "out.json").read_text())["phases"][1]["events_lost"] > 0
 
 
 def test_without_a_gateway_it_says_so(tmp_path):
