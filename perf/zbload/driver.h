@@ -69,8 +69,8 @@ int driver_run(struct driver *d, const struct phase *phase, bool (*progress)(con
 int driver_subscribe(struct driver *d, uint32_t events, struct zb_error *ret_error);
 /* Answers heartbeats and waits a little. */
 void driver_idle(struct driver *d);
-/* Waits until the events EXPIRED of so many sets came, or the time is over: -ETIMEDOUT, or 0 when the gateway said that
- * events were lost (ret->gap). */
+/* Waits until the events EXPIRED of so many sets came, or the time is over: -ETIMEDOUT, or 0 when the gateway
+ * said that events were lost (ret->gap). */
 int driver_await_expiry(struct driver *d, uint64_t count, double seconds, struct outcome *ret);
 
 /* One request at a time, waited for by the library's own call: INSTALL, for so long. */
