@@ -134,7 +134,7 @@ class Pcscf:
         def is_challenge_of(found):
             return answers and found.reference == self._reference(
                 auth["nonce"][1] if "nonce" in auth else "", found.subscriber, found)
-        record = self._carrier(is_challenge_of if answers else None)
+        record = self._carrier(is_challenge_of if answers else SetRecord.is_confirmed)
         if record is None:
             return REFUSED
         if auth.get("username", ("", record.subscriber))[1] != record.subscriber:
@@ -152,17 +152,18 @@ class Pcscf:
         if chosen is not None:
             self._remember(chosen, via_set=record.set_id)
         KSR.pv.sets("$avp(set)", record.text())
-        latest = self._cached().latest_of_contact(record.ue, record.port_us)
+        latest = self._cached().latest_of(record)
         trusted = challenged or (not answers and latest is not None and latest.set_id == record.set_id)
         return self._to_scscf(auth, "yes" if trusted else "no", record.subscriber)
 
     @step
     def request_protected(self):
-        """Any other request of a UE: only on an established set (rule 16), and in its subscriber's name."""
-        record = self._carrier()
+        """Any other request of a UE: only on an established set (rule 16), and in its subscriber's name. A set that drains
+        may be one whose authentication failed."""
+        record = self._carrier(SetRecord.is_confirmed)
         if record is None:
             return REFUSED
-        if record.state == zb.TEMPORARY:
+        if not record.is_confirmed():
             return refuse(403, "Register First")
         self._strip_agreement()
         for name in ("P-Asserted-Identity", "P-Preferred-Identity"):
@@ -193,6 +194,7 @@ class Pcscf:
         if ik is None:
             log("a 401 without IK: its S-CSCF does not challenge with AKA")
             return refuse(*GATEWAY_SILENT)
+        generation = self._cached().generation()
         try:
             record = self._install(ik, ck)
         except zb.ZbError as error:
@@ -200,7 +202,7 @@ class Pcscf:
             if error.retry_after_ms:  # whole seconds (RFC 3261 20.33), and not too early
                 KSR.pv.seti("$avp(retry_after)", -(-error.retry_after_ms // 1000))
             return refuse(*REFUSALS.get(error.cause, GATEWAY_SILENT))
-        self._cached().put(record)
+        self._cached().put(record, generation)
         log(f"set {record.set_id} of {record.subscriber} installed, spi-c {record.spi_pc} spi-s {record.spi_ps}")
         for value in clean:
             KSR.hdr.append(f"WWW-Authenticate: {value}\r\n")
@@ -219,8 +221,9 @@ class Pcscf:
             self._deregistered(record)
             return OK
         reference = secagree.reference("confirm", record.set_id, pv("$ci"), pv("$cs"))
+        generation = self._cached().generation()
         confirmed = self._gateway().confirm(record.set_id, reference, expires)
-        self._cached().confirmed(SetRecord.of_set(confirmed))
+        self._cached().confirmed(SetRecord.of_set(confirmed), generation)
         log(f"set {record.set_id} of {record.subscriber} confirmed for {expires} s")
         return OK
 
@@ -254,7 +257,8 @@ class Pcscf:
             return REFUSED
         self._silent = None
         for record, drain_s in self._cached().pending_releases():
-            self._release(record, drain_s)
+            if not self._release(record, drain_s):
+                break  # the others would wait for nothing too, and events behind them
         return OK
 
     def _on_event(self, event):
@@ -287,22 +291,16 @@ class Pcscf:
             self._cache = SetCache(self._query)
         return self._cache
 
-    def _query(self, ue, port_ue, port_local=0):
-        return [SetRecord.of_set(found) for found in self._gateway().query(ue, port_ue, port_local)]
+    def _query(self, ue, port_ue, port_local, hasty):
+        return [SetRecord.of_set(found) for found in self._gateway().query(ue, port_ue, port_local, hasty)]
 
-    def _carrier(self, is_wanted=None):
-        """The set on which this request came; None, with the refusal, when there is none. is_wanted tells it where
-        the ports are those of two sets. Responses over UDP go
-        from its port_pc (rule 3)."""
-        flow = pv("$si"), int(pv("$sp")), int(pv("$Rp"))
-        record = self._cached().of_flow(*flow)
+    def _carrier(self, is_wanted):
+        """The set on which this request came; None, with the refusal, when there is none. is_wanted tells whether the
+        request fits to a set: two may have these ports. Responses over UDP go from its port_pc (rule 3)."""
+        record = self._cached().of_flow(pv("$si"), int(pv("$sp")), pv("$Ri"), int(pv("$Rp")), is_wanted)
         if record is None:
             refuse(403, "No Security Association")
             return None
-        # Somebody's REGISTER in the clear with the ports of a set that works must not come between it and its phone.
-        is_sure = is_wanted(record) if is_wanted else record.state != zb.TEMPORARY
-        if not is_sure:
-            record = self._cached().one_of_flow(*flow, is_wanted or (lambda _record: False)) or record
         if pv("$proto") == "udp":
             KSR.corex.set_recv_socket(f"udp:{self._bracket(record.served)}:{record.port_pc}")
         return record
@@ -391,19 +389,20 @@ class Pcscf:
                                   record.port_us, record.port_pc, record.port_ps, record.spi_uc, record.spi_us)
 
     def _release(self, record, drain_s=None):
-        """RELEASE with drain; when the gateway cannot be told now, `events` goes on trying."""
+        """RELEASE with drain; when the gateway cannot be told now, `events` goes on trying. Whether it could."""
         drain_s = int(define("BGF_DRAIN_S")) if drain_s is None else drain_s
         try:
             self._gateway().release(record.set_id, secagree.reference("release", record.set_id), drain_s)
         except zb.ZbError as error:
             if error.uncertain:
                 self._cached().release_later(record, drain_s)
-                return
+                return False
             log(f"RELEASE of set {record.set_id}: {error.cause} {error}")
             self._cached().remove(record.set_id)  # it is gone, or not ours
-            return
+            return True
         log(f"set {record.set_id} of {record.subscriber} released, drains")
-        self._cached().released(record)
+        self._cached().released(record, drain_s)
+        return True
 
     def _deregistered(self, record):
         """All sets of the registration drain (rule 23): also the ones before it, when the phone was challenged."""

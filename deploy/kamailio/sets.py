@@ -6,12 +6,20 @@ goes on with the sets that exist. What was known when events may have been lost 
 gateway does not answer: its control may be away again a moment after it came back, and registered phones must not notice.
 A row goes when its set must have ended, whether that was heard or not.
 
-    s|SET_ID                       the record, as JSON
-    f|UE|PORT_UE|PORT_LOCAL        SET_ID; two a set: (uc, ps) and (us, pc)
-    c|UE|PORT_US                   SET_ID of the set that carries requests to this contact
-    l|UE|PORT_US                   SET_ID of its latest successful authentication
-    g                              the generation: another one when events may have been lost
+Only one row at a time is changed or read as a whole. So nothing follows from one row alone: what a key leads to must have
+that key, a set that ended leaves a mark that removes what another process writes of it later, and a set that wants the
+ports of another subscriber's leaves one too.
+
+    s|SET_ID                           the record, as JSON
+    x|SET_ID                           it has ended
+    f|UE|PORT_UE|SERVED|PORT_LOCAL     SET_ID; two a set: (uc, ps) and (us, pc)
+    r|UE|PORT_UE|SERVED|PORT_LOCAL     SET_ID of another subscriber's set that came upon these ports: to replace that one
+    c|UE|PORT_US                       SET_ID of the set that carries requests to this contact
+    l|UE|PORT_US                       SET_ID of its latest successful authentication
+    g                                  the generation: another one when events may have been lost
+    w                                  the gateway did not answer a moment ago
 """
+import errno
 import ipaddress
 import json
 import time
@@ -22,8 +30,9 @@ import KSR
 import zb
 
 TABLE = "bgf"
-GENERATION = "g"
+GENERATION, SILENT = "g", "w"
 SPARE_S = 60  # a row outlives its set, so that it is the event that removes it
+SILENT_S = 1
 YEAR_S = 365 * 24 * 3600
 PENDING = "bgf_pending"  # SET_ID: drain time and record of a release that the gateway has not heard of yet
 
@@ -31,6 +40,14 @@ PENDING = "bgf_pending"  # SET_ID: drain time and record of a release that the g
 def plain(address):
     """One text for one IPv6 address."""
     return str(ipaddress.ip_address(address.strip("[]")))
+
+
+def flow_key(ue, port_ue, served, port_local):
+    return f"f|{ue}|{port_ue}|{served}|{port_local}"
+
+
+def rival_key(flow):
+    return "r" + flow[1:]
 
 
 @dataclass
@@ -52,6 +69,8 @@ class SetRecord:
     spi_ps: int
     first_used: bool = False
     registration: str = ""
+    began_unprotected: bool = False
+    received: bool = False  # something came on it before it was asked for
     until: float = 0.0  # CLOCK_MONOTONIC, which all processes share
     generation: str = ""
 
@@ -63,6 +82,8 @@ class SetRecord:
         return cls(set_id=found.set_id, reference=found.reference, subscriber=found.subscriber.decode(),
                    state=found.state, ue=str(selectors.ue), served=str(selectors.served),
                    first_used=bool(found.first_used), registration=found.registration_id.decode(),
+                   began_unprotected=bool(found.flags & zb.BEGAN_UNPROTECTED),
+                   received=any(found.packets[:zb.INBOUND_SAS]),
                    until=time.monotonic() + found.remaining_ms / 1000, **numbers)
 
     @classmethod
@@ -71,6 +92,13 @@ class SetRecord:
 
     def text(self):
         return json.dumps(asdict(self))
+
+    def is_confirmed(self):
+        """Whether its subscriber is registered on it. One that drains may never have been."""
+        return self.state in (zb.ESTABLISHED, zb.SUPERSEDED)
+
+    def is_of_registration(self, other):
+        return (self.subscriber, self.registration, self.port_us) == (other.subscriber, other.registration, other.port_us)
 
     def server(self):
         """The gateway's side, in the names of Security-Server."""
@@ -81,7 +109,8 @@ class SetRecord:
         return {"spi-c": self.spi_uc, "spi-s": self.spi_us, "port-c": self.port_uc, "port-s": self.port_us}
 
     def flows(self):
-        return (f"f|{self.ue}|{self.port_uc}|{self.port_ps}", f"f|{self.ue}|{self.port_us}|{self.port_pc}")
+        return (flow_key(self.ue, self.port_uc, self.served, self.port_ps),
+                flow_key(self.ue, self.port_us, self.served, self.port_pc))
 
     def contact(self):
         return f"c|{self.ue}|{self.port_us}"
@@ -89,41 +118,55 @@ class SetRecord:
     def latest(self):
         return f"l|{self.ue}|{self.port_us}"
 
+    def keys(self):
+        """Of the rows that may lead to it."""
+        return *self.flows(), self.contact(), self.latest()
+
+
+def carrier(found, is_wanted):
+    """Of the sets that have one protected pair, the one on which a request came, or None. They are two while one is to
+    replace the other (rule 6), and a packet of the one looks like one of the other. On a set on which nothing came this
+    did not come either. Once another subscriber's set is used there, its phone has the address, and whatever comes counts as
+    coming on that one: nobody speaks in the name of who had the address before."""
+    received = [record for record in found if record.received]
+    confirmed = [record for record in found if record.is_confirmed()]
+    newcomers = [record for record in received if not record.is_confirmed() and any(
+        record.subscriber != former.subscriber for former in confirmed)]
+    return next(iter([*filter(is_wanted, newcomers or received), *newcomers, *confirmed, *found]), None)
+
 
 class SetCache:
-    """query(ue, port_ue, port_local) asks the gateway and returns records."""
+    """query(ue, port_ue, port_local, hasty) asks the gateway and returns records; hasty: it is not waited for long."""
 
     def __init__(self, query):
         self._query = query
 
     # Looking up
 
-    def of_flow(self, ue, port_ue, port_local):
-        """The set whose protected pair this is, or None."""
-        ue = plain(ue)
-        key = f"f|{ue}|{port_ue}|{port_local}"
-
-        def ask():
-            found = self._ask(ue, port_ue, port_local)
-            known = self._by_key(key)
-            if known is not None and known.set_id not in (record.set_id for record in found):
-                self._remove_if(key, known.set_id)
-            for record in found:
-                self._put(record)
-            return self._by_key(key)
-        return self._known_or(key, ask)
-
-    def one_of_flow(self, ue, port_ue, port_local, is_wanted):
-        """Of the sets with this protected pair, which are two while one is to replace the other (rule 6), the one
-        that is wanted, else the confirmed one, or None; also None when the gateway does not answer."""
+    def of_flow(self, ue, port_ue, served, port_local, is_wanted=SetRecord.is_confirmed):
+        """The set on which a request between these came, or None. is_wanted tells whether the request fits to a set; where
+        it does not fit to what is known, the gateway is asked whether there is another."""
+        ue, served = plain(ue), plain(served)
+        key = flow_key(ue, port_ue, served, port_local)
+        known = self._by_key(key)
+        if known is not None and self._is_contested(key, known):
+            known = None
+        if known is not None and known.generation == self.generation() and is_wanted(known):
+            return known
+        is_usable = known is not None and known.is_confirmed()
         try:
-            found = self._query(plain(ue), port_ue, port_local)
+            found = self._ask(ue, port_ue, port_local, hasty=is_usable and is_wanted(known))
         except zb.ZbError as error:
-            if not error.uncertain:
+            if not is_usable or not error.uncertain:
                 raise
-            return None
-        confirmed = [r for r in found if r.state in (zb.ESTABLISHED, zb.SUPERSEDED)]
-        return next((r for r in [*filter(is_wanted, found), *confirmed]), None)
+            return known
+        found = [record for record in found if key in record.flows()]
+        known = self._by_key(key)
+        if known is not None and known.set_id not in (record.set_id for record in found):
+            self._remove_if(key, known.set_id)
+        for record in found:
+            self._put(record)
+        return carrier(found, is_wanted)
 
     def of_contact(self, ue, port_us):
         """The set that carries requests to this contact, or None. Of several confirmed ones the newest that the UE
@@ -133,116 +176,128 @@ class SetCache:
         except ValueError:
             return None  # a name: no UE of ours
 
-        def ask():
-            found = [r for r in self._ask(ue, port_us) if r.port_us == port_us and r.state in (
-                zb.ESTABLISHED, zb.SUPERSEDED)]
-            found.sort(key=lambda r: (r.state == zb.ESTABLISHED, r.first_used))
-            for record in found:
-                self._put(record)
-                self._set(record.contact(), record)
-            return found[-1] if found else None
-        return self._known_or(f"c|{ue}|{port_us}", ask)
+        def choose(found):
+            found = [r for r in found if r.port_us == port_us and r.is_confirmed()]
+            return max(found, key=lambda r: (r.state == zb.ESTABLISHED, r.first_used, r.until), default=None)
+        return self._known_or(f"c|{ue}|{port_us}", choose, ue, port_us)
 
-    def latest_of_contact(self, ue, port_us):
-        """The set of this contact's latest successful authentication, which it may not have used yet, or None."""
-        def ask():
-            found = [r for r in self._ask(ue, port_us) if r.port_us == port_us and r.state == zb.ESTABLISHED]
-            record = min(found, key=lambda r: r.first_used, default=None)
-            if record is not None:
-                self._put(record)
-                self._set(record.latest(), record)
-            return record
-        return self._known_or(f"l|{ue}|{port_us}", ask)
+    def latest_of(self, record):
+        """The set of the latest successful authentication in this one's registration, which the UE may not have used yet,
+        or None."""
+        def choose(found):
+            found = [r for r in found if r.is_of_registration(record) and r.state == zb.ESTABLISHED]
+            return min(found, key=lambda r: (r.first_used, -r.until), default=None)
+        return self._known_or(record.latest(), choose, record.ue, record.port_us)
 
     def of_registration(self, record):
         """All sets of the registration that has this one."""
-        return [r for r in self._query(record.ue, record.port_us) if (r.subscriber, r.registration, r.port_us) == (
-            record.subscriber, record.registration, record.port_us)]
+        return [r for r in self._query(record.ue, record.port_us, 0, False) if r.is_of_registration(record)]
 
-    def _known_or(self, key, ask):
-        """What the cache has, when no events were lost since; else what `ask` learns; else, when the gateway does not
-        answer, what the cache has after all."""
-        record = self._by_key(key)
-        if record is not None and record.generation == self._generation():
-            return record
+    def _known_or(self, key, choose, *flow):
+        """What the cache has, when no events were lost since; else what is chosen from the gateway's answer; else, when the
+        gateway does not answer, what the cache has after all."""
+        known = self._by_key(key)
+        if known is not None and known.generation == self.generation():
+            return known
         try:
-            found = ask()
+            found = self._ask(*flow, 0, hasty=known is not None)
         except zb.ZbError as error:
-            if record is None or not error.uncertain:
+            if known is None or not error.uncertain:
                 raise
-            return record
-        if record is not None and (found is None or found.set_id != record.set_id):
-            self._remove_if(key, record.set_id)
-        return found
+            return known
+        for record in found:
+            self._put(record)
+        chosen = choose(found)
+        if chosen is not None:
+            self._set(key, chosen)
+        elif known is not None:
+            self._remove_if(key, known.set_id)
+        return chosen
 
-    def _ask(self, *flow):
-        """QUERY. The generation is read before: what is lost from now on may not be in the answer."""
-        generation = self._generation()
-        found = self._query(*flow)
+    def _ask(self, *flow, hasty):
+        """QUERY. The generation is read before: what is lost from now on may not be in the answer. Who has something to go
+        by does not ask again what did not answer a moment ago, or in an outage every request would be late."""
+        if hasty and KSR.htable.sht_get(TABLE, SILENT):
+            raise zb.ZbError(errno.ETIMEDOUT, "", "", "the gateway did not answer a moment ago")
+        generation = self.generation()
+        try:
+            found = self._query(*flow, hasty)
+        except zb.ZbError as error:
+            if error.uncertain:
+                KSR.htable.sht_setxs(TABLE, SILENT, "1", SILENT_S)
+            raise
         for record in found:
             record.generation = generation
         return found
 
     @staticmethod
-    def _generation():
+    def generation():
         return KSR.htable.sht_get(TABLE, GENERATION) or ""
 
     def _by_key(self, key):
         """The gateway gives a set id again one day, and after the loss of its store at once."""
         set_id = KSR.htable.sht_get(TABLE, key)
         record = self._by_id(set_id) if set_id else None
-        return record if record and key in (*record.flows(), record.contact(), record.latest()) else None
+        return record if record and key in record.keys() else None
 
     def _by_id(self, set_id):
         text = KSR.htable.sht_get(TABLE, f"s|{set_id}")
         return SetRecord.of_text(text) if text else None
 
+    def _is_contested(self, key, record):
+        rival = KSR.htable.sht_get(TABLE, rival_key(key))
+        return rival is not None and rival != str(record.set_id)
+
     # Changing
 
-    def put(self, record):
-        """What the gateway answered just now."""
-        record.generation = self._generation()
+    def put(self, record, generation):
+        """What the gateway answered to INSTALL or CONFIRM; the generation from before it was asked."""
+        record.generation = generation
         self._put(record)
 
     def _put(self, record):
-        self._set(f"s|{record.set_id}", record, record.text())
+        """What the gateway answered. Somebody's REGISTER in the clear with the ports of a set that works must not come
+        between it and its phone: a new set takes the flow when it is confirmed (rule 6). Where it is another subscriber's,
+        what is known of the flow counts no more until that is decided: from there on the gateway may have confirmed it."""
+        self._keep(record)
         for key in record.flows():
-            if record.state != zb.TEMPORARY or not self._is_confirmed(key):
+            holder = self._by_key(key) or record
+            if record.is_confirmed() or not holder.is_confirmed():
                 self._set(key, record)
+            if holder.subscriber != record.subscriber and record.is_confirmed() != holder.is_confirmed():
+                self._set(rival_key(key), record if holder.is_confirmed() else holder)
 
-    def _is_confirmed(self, key):
-        """Somebody's REGISTER in the clear with the ports of a set that works must not come between it and its phone: the
-        new set is found by asking, and takes the flow when it is confirmed (rule 6)."""
-        record = self._by_key(key)
-        return record is not None and record.state in (zb.ESTABLISHED, zb.SUPERSEDED)
-
-    def confirmed(self, record):
-        """After CONFIRM. Requests to the UE stay on an older set until the UE has used this one (rule 20)."""
-        self.put(record)
+    def confirmed(self, record, generation):
+        """After CONFIRM. Requests to the UE stay on an older set until the UE has used this one (rule 20), if it can still
+        have that one: it has not begun anew (rule 21), and is not somebody else who has the address now."""
+        self.put(record, generation)
         self._set(record.latest(), record)
         older = self._by_key(record.contact())
-        if older is None or older.set_id == record.set_id or older.port_pc == record.port_pc:
+        if older is None or older.set_id == record.set_id or older.port_pc == record.port_pc or (
+                record.began_unprotected or not older.is_of_registration(record)):
             self._set(record.contact(), record)
 
     def first_used(self, set_id):
+        """It may be told before the process that confirmed the set has said so here."""
         record = self._by_id(set_id)
-        if record is not None:
-            record.first_used = True
-            self._put(record)
+        if record is not None and record.state in (zb.TEMPORARY, zb.ESTABLISHED):
+            record.first_used, record.state = True, zb.ESTABLISHED
+            self._keep(record)
             self._set(record.contact(), record)
 
     def superseded(self, set_id):
         """A newer set is in use: requests to the UE go on that one; this one carries answers until it ends."""
         record = self._by_id(set_id)
-        if record is not None:
+        if record is not None and record.state != zb.DRAINING:
             record.state = zb.SUPERSEDED
-            self._put(record)
+            self._keep(record)
             self._remove_if(record.contact(), set_id)
 
-    def released(self, record):
+    def released(self, record, drain_s):
         """It drains: answers still pass, requests to the UE do not use it."""
         record.state = zb.DRAINING
-        self._put(record)
+        record.until = min(record.until, time.monotonic() + drain_s)
+        self._keep(record)
         self.unbind(record)
         KSR.htable.sht_rm(PENDING, str(record.set_id))
 
@@ -251,27 +306,31 @@ class SetCache:
             self._remove_if(key, record.set_id)
 
     def remove(self, set_id):
+        KSR.htable.sht_setxs(TABLE, f"x|{set_id}", "1", SPARE_S)
         record = self._by_id(set_id)
         if record is not None:
-            for key in (*record.flows(), record.contact(), record.latest()):
+            for key in (*record.keys(), *map(rival_key, record.flows())):
                 self._remove_if(key, set_id)
         self._remove(f"s|{set_id}")
         KSR.htable.sht_rm(PENDING, str(set_id))
 
-    @staticmethod
-    def forget():
-        """The gateway's sets are gone."""
+    def forget(self):
+        """The gateway's sets are gone. What other processes write of them now is of no known generation."""
         KSR.htable.sht_reset(TABLE)
+        self.doubt()
 
     @staticmethod
     def doubt():
         """What the gateway did meanwhile is not known: all is asked for again, when it is needed."""
         KSR.htable.sht_setxs(TABLE, GENERATION, str(time.monotonic_ns()), YEAR_S)
+        KSR.htable.sht_rm(TABLE, SILENT)
 
     # Releases that wait
 
     def release_later(self, record, drain_s):
-        self._put(record)
+        """Here it drains already: what the UE was told counts."""
+        record.state = zb.DRAINING
+        self._keep(record)
         KSR.htable.sht_sets(PENDING, str(record.set_id), f"{drain_s} {record.text()}")
 
     def pending_releases(self):
@@ -295,10 +354,17 @@ class SetCache:
         KSR.htable.sht_iterator_end("rows")
         return found
 
-    @staticmethod
-    def _set(key, record, text=None):
-        left_s = max(record.until - time.monotonic(), 0)
+    def _keep(self, record):
+        self._set(f"s|{record.set_id}", record, record.text())
+
+    def _set(self, key, record, text=None):
+        """Of what has ended nothing is written, and nothing stays if it ends meanwhile."""
+        left_s, ended = max(record.until - time.monotonic(), 0), f"x|{record.set_id}"
+        if KSR.htable.sht_get(TABLE, ended):
+            return
         KSR.htable.sht_setxs(TABLE, key, text or str(record.set_id), int(left_s) + SPARE_S)
+        if KSR.htable.sht_get(TABLE, ended):
+            self._remove(key)
 
     @staticmethod
     def _remove(key):

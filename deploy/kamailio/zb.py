@@ -8,6 +8,7 @@ import ctypes
 import errno
 import ipaddress
 import os
+import select
 import time
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int, c_size_t, c_uint8, c_uint16, c_uint32, c_uint64
 
@@ -21,8 +22,10 @@ EVENT_OVERLOAD = 11
 EVENTS_ALL = 0xffffffff
 ROLE_PEER, KEEP_FORMER = 0, 0
 QUERY_ROOM = 64
+INBOUND_SAS = 2  # of a set's four, the first ones
 UNCERTAIN = "DATAPLANE_DOWN", "INTERNAL"  # causes after which a request may have taken effect, or will when repeated
 REPEAT_S = 0.05
+HASTY_S = 0.2  # for an answer that is not needed
 
 
 class Address(Structure):
@@ -86,10 +89,17 @@ class Query(Structure):
                 ("port_ue", c_uint16), ("port_local", c_uint16), ("cursor", c_uint64)]
 
 
+class Answer(Structure):
+    _fields_ = [("status", c_int), ("reference", c_uint64), ("sets", POINTER(Set)), ("set_count", c_size_t),
+                ("cursor", c_uint64), ("released", c_uint32), ("error", Error)]
+
+
 STRUCTURES = {"bgf_addr": Address, "bgf_set_selectors": Selectors, "zb_options": Options, "zb_error": Error,
-              "zb_install": Install, "zb_set": Set, "zb_event": Event, "zb_query": Query}
+              "zb_install": Install, "zb_set": Set, "zb_event": Event, "zb_query": Query,
+              "zb_answer": Answer}
 
 ON_EVENT = ctypes.CFUNCTYPE(None, POINTER(Event), ctypes.c_void_p)
+ON_ANSWER = ctypes.CFUNCTYPE(None, POINTER(Answer), ctypes.c_void_p)
 _HANDLE = ctypes.c_void_p
 _CALLS = {
     "zb_open": (c_int, POINTER(Options), POINTER(_HANDLE), POINTER(Error)),
@@ -100,6 +110,12 @@ _CALLS = {
     "zb_query": (c_int, _HANDLE, POINTER(Query), POINTER(Set), c_size_t, POINTER(c_size_t), POINTER(Error)),
     "zb_subscribe": (c_int, _HANDLE, c_uint32, POINTER(Error)),
     "zb_process": (c_int, _HANDLE, ON_EVENT, ctypes.c_void_p),
+    "zb_start_install": (c_int, _HANDLE, POINTER(Install), ON_ANSWER, ctypes.c_void_p, POINTER(Error)),
+    "zb_start_confirm": (c_int, _HANDLE, c_uint64, c_uint64, c_uint32, ON_ANSWER, ctypes.c_void_p, POINTER(Error)),
+    "zb_start_release": (c_int, _HANDLE, c_uint64, c_uint64, c_uint32, ON_ANSWER, ctypes.c_void_p, POINTER(Error)),
+    "zb_start_query": (c_int, _HANDLE, POINTER(Query), ON_ANSWER, ctypes.c_void_p, POINTER(Error)),
+    "zb_fd": (c_int, _HANDLE),
+    "zb_poll_events": (c_int, _HANDLE),
     "zb_cause_name": (c_char_p, ctypes.c_uint),
     "zb_attribute_name": (c_char_p, ctypes.c_uint),
     "zb_event_name": (c_char_p, ctypes.c_uint),
@@ -122,7 +138,8 @@ class Zb:
 
     While it is not known whether a request took effect it is repeated with its reference, until wait_ms after the
     outage began: so a restart of the gateway's daemons is waited out. In an outage that lasts longer calls fail at once,
-    or all processes of a P-CSCF would end up waiting; one that comes when none has failed for wait_ms waits again."""
+    or after HASTY_S where the gateway is there but silent, or all processes of a P-CSCF would end up waiting; one that
+    comes when none has failed for wait_ms waits again."""
 
     def __init__(self, library, path, name, instance_id, wait_ms=0):
         self._lib = ctypes.CDLL(library)
@@ -130,7 +147,9 @@ class Zb:
             function = getattr(self._lib, call)
             function.restype, function.argtypes = result, arguments
         self._zb = _HANDLE()
-        self._wait_s, self._outage, self._failed = wait_ms / 1000, None, 0.0
+        self._wait_s, self._outage, self._failed, self._is_silent = wait_ms / 1000, None, 0.0, False
+        self._events, self._on_event = [], ON_EVENT(self._take_event)
+        self._started, self._answer, self._on_answer = 0, None, ON_ANSWER(self._take_answer)
         options = Options(path.encode(), name.encode(), instance_id, ROLE_PEER, wait_ms, KEEP_FORMER)
         self._call("zb_open", byref(options), byref(self._zb), own=False)
 
@@ -140,30 +159,35 @@ class Zb:
 
     def install(self, install):
         """INSTALL; the keys in `install` are overwritten afterwards, whatever happened."""
-        found = Set()
         try:
-            self._ask("zb_install", byref(install), byref(found))
+            return self._ask_for_set("install", byref(install))
         finally:
             for key in (install.ik, install.ck):
                 ctypes.memset(key, 0, ctypes.sizeof(key))
-        return found
 
     def confirm(self, set_id, reference, expires_s):
-        found = Set()
-        self._ask("zb_confirm", set_id, reference, expires_s, byref(found))
-        return found
+        return self._ask_for_set("confirm", set_id, reference, expires_s)
 
     def release(self, set_id, reference, drain_s):
-        self._ask("zb_release", set_id, reference, drain_s)
+        self._ask(lambda: self._call("zb_release", set_id, reference, drain_s),
+                  lambda: self._hastily("zb_start_release", set_id, reference, drain_s))
 
-    def query(self, ue=None, port_ue=0, port_local=0):
-        """The sets of this peer with these ports, or all of them."""
+    def query(self, ue=None, port_ue=0, port_local=0, hasty=False):
+        """The sets of this peer with these ports, or all of them. hasty: the answer is not needed, and not waited for
+        longer than HASTY_S."""
         query = Query(ue=Address.of(ue) if ue else Address(), port_ue=port_ue, port_local=port_local)
         found = []
-        while True:
+
+        def patiently():
             rows, count = (Set * QUERY_ROOM)(), c_size_t()
-            self._ask("zb_query", byref(query), rows, QUERY_ROOM, byref(count))
-            found += list(rows[:count.value])
+            self._call("zb_query", byref(query), rows, QUERY_ROOM, byref(count))
+            return rows[:count.value]
+
+        def hastily():
+            sets, query.cursor = self._hastily("zb_start_query", byref(query))
+            return sets
+        while True:
+            found += hastily() if hasty else self._ask(patiently, hastily)
             if not query.cursor:
                 return found
 
@@ -172,9 +196,8 @@ class Zb:
 
     def process(self):
         """Reads what is there without blocking: the events, oldest first."""
-        events = []
-        done = self._lib.zb_process(
-            self._zb, ON_EVENT(lambda event, _arg: events.append(Event.from_buffer_copy(event.contents))), None)
+        done = self._lib.zb_process(self._zb, self._on_event, None)
+        events, self._events = self._events, []
         if done < 0 and not events:
             raise ZbError(-done, "", "", "")
         return events
@@ -182,29 +205,73 @@ class Zb:
     def event_name(self, kind):
         return self._lib.zb_event_name(kind).decode()
 
-    def _ask(self, name, *arguments):
-        """A call that may be repeated."""
+    def _ask_for_set(self, name, *arguments):
+        def patiently():
+            found = Set()
+            self._call(f"zb_{name}", *arguments, byref(found))
+            return found
+        return self._ask(patiently, lambda: self._hastily(f"zb_start_{name}", *arguments)[0][0])
+
+    def _ask(self, patiently, hastily):
+        """A call that may be repeated, in two ways to make it."""
         while True:
             begin = time.monotonic()
+            is_new = self._outage is None or begin > self._failed + self._wait_s
+            is_lasting = not is_new and begin > self._outage + self._wait_s
             try:
-                self._call(name, *arguments)
+                answer = hastily() if is_lasting and self._is_silent else patiently()
                 self._outage = None
-                return
+                return answer
             except ZbError as error:
                 if not error.uncertain:
                     self._outage = None
                     raise
-                if self._outage is None or begin > self._failed + self._wait_s:
-                    self._outage = begin
-                self._failed = time.monotonic()
+                self._outage = begin if is_new else self._outage
+                self._failed, self._is_silent = time.monotonic(), error.number == errno.ETIMEDOUT
                 if self._failed > self._outage + self._wait_s:
                     raise
             time.sleep(REPEAT_S)
+
+    def _hastily(self, start, *arguments):
+        """A request that is given up after HASTY_S; its answer may come later, and is nobody's then. (sets, cursor)"""
+        deadline = time.monotonic() + HASTY_S
+        for _ in range(2):  # a connection that was lost is noticed, and then there is another one
+            self._lib.zb_process(self._zb, self._on_event, None)
+        self._started, self._answer = self._started + 1, None
+        self._call(start, *arguments, self._on_answer, self._started)
+        while True:
+            self._lib.zb_process(self._zb, self._on_event, None)
+            if self._answer is not None:
+                break
+            left_s, fd = deadline - time.monotonic(), self._lib.zb_fd(self._zb)
+            if fd < 0:
+                raise ZbError(errno.ENOTCONN, "", "", "not connected")
+            if left_s <= 0:
+                raise ZbError(errno.ETIMEDOUT, "", "", f"no answer within {HASTY_S} s")
+            poll = select.poll()
+            poll.register(fd, self._lib.zb_poll_events(self._zb))
+            poll.poll(left_s * 1000)
+        status, sets, cursor, error = self._answer
+        if status < 0:
+            raise self._failure(status, error)
+        return sets, cursor
+
+    def _take_event(self, event, _arg):
+        self._events.append(Event.from_buffer_copy(event.contents))
+
+    def _take_answer(self, answer, started):
+        if started == self._started:
+            told = answer.contents
+            sets = [Set.from_buffer_copy(row) for row in told.sets[:told.set_count]]
+            self._answer = told.status, sets, told.cursor, Error.from_buffer_copy(told.error)
 
     def _call(self, name, *arguments, own=True):
         error = Error()
         done = getattr(self._lib, name)(*([self._zb] if own else []), *arguments, byref(error))
         if done < 0:
-            raise ZbError(-done, self._lib.zb_cause_name(error.cause).decode() if error.cause else "",
-                          self._lib.zb_attribute_name(error.attribute).decode() if error.attribute else "",
-                          error.text.decode("utf-8", "replace"), error.retry_after_ms)
+            raise self._failure(done, error)
+
+    def _failure(self, status, error):
+        return ZbError(-status, self._lib.zb_cause_name(error.cause).decode() if error.cause else "",
+                       self._lib.zb_attribute_name(error.attribute).decode() if error.attribute else "",
+                       error.text.decode("utf-8", "replace"), error.retry_after_ms)

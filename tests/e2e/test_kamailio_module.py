@@ -1,18 +1,31 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The parts of deploy/kamailio that need no Kamailio: libzb's structures by ctypes, and the texts of the agreement.
-And Milenage, with which both ends of the lab authenticate."""
+"""The parts of deploy/kamailio that need no Kamailio: libzb's structures by ctypes, the texts of the agreement, and the
+cache of sets over a table that is only a dictionary. And Milenage, with which both ends of the lab authenticate."""
 import ctypes
+import errno
 import os
+import re
+import socket
 import subprocess
 import sys
+import time
+import types
+from dataclasses import replace
 
 import pytest
 
-from deploy.lab.gateway import REPOSITORY
+from deploy.lab.gateway import REPOSITORY, program
 from deploy.lab.milenage import Subscriber, subscriber
 
 sys.path.append(os.path.join(REPOSITORY, "deploy", "kamailio"))
+TABLES = {}
+sys.modules["KSR"] = types.SimpleNamespace(htable=types.SimpleNamespace(  # what sets.py takes of Kamailio
+    sht_get=lambda table, key: TABLES.get((table, key)), sht_rm=lambda table, key: TABLES.pop((table, key), None),
+    sht_sets=lambda table, key, value: TABLES.update({(table, key): value}),
+    sht_setxs=lambda table, key, value, _expires: TABLES.update({(table, key): value}),
+    sht_reset=lambda table: [TABLES.pop(row) for row in list(TABLES) if row[0] == table]))
 import secagree  # noqa: E402  (the path above comes first)
+import sets  # noqa: E402
 import zb  # noqa: E402
 
 AGREED = {"spi-c": 1000, "spi-s": 2000, "port-c": 6060, "port-s": 6062}
@@ -182,3 +195,228 @@ def test_auts_carries_the_ues_sqn_and_a_forged_one_is_known():
     assert sim.answer(nonce) == (64, vector)
     assert sim.resynchronise(nonce, sim.auts(nonce, 4711)) == 4711
     assert sim.resynchronise(nonce, other.auts(nonce, 4711)) is None
+
+
+def test_a_gateway_that_is_there_but_silent_is_not_waited_for_again_and_again(tmp_path):
+    """Or the processes of a P-CSCF would do nothing else. An answer that is not needed is never waited for so long."""
+    waited = []
+    install = zb.Install(reference=1, subscriber=b"a", registration_id=b"", alg=zb.ALG_HMAC_SHA_1_96)
+    install.selectors.ue, install.selectors.served = zb.Address.of(UE), zb.Address.of(SERVED)
+    for number, name in enumerate(("port_uc", "port_us", "port_pc", "port_ps", "spi_uc", "spi_us"), 256):
+        setattr(install.selectors, name, number)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.bind(str(tmp_path / "zb.sock"))
+        silent.listen()
+        client = zb.Zb(program("libzb.so"), str(tmp_path / "zb.sock"), "pcscf1", 1, 800)
+        for ask in (lambda: client.query(UE, hasty=True), lambda: client.query(UE), lambda: client.query(UE),
+                    lambda: client.confirm(1, 1, 60), lambda: client.release(1, 1, 0), lambda: client.install(install)):
+            begin = time.monotonic()
+            with pytest.raises(zb.ZbError) as failure:
+                ask()
+            assert failure.value.uncertain, failure.value
+            waited.append(time.monotonic() - begin)
+        client.close()
+    assert waited[1] > 0.7 and max(waited[:1] + waited[2:]) < 0.5, waited
+
+
+def test_the_ports_of_kamailio_cfg_are_those_that_the_routes_go_by():
+    text = {}
+    for name in ("kamailio.cfg", "bgf_pcscf.cfg", "bgf_pcscf.py"):
+        with open(os.path.join(REPOSITORY, "deploy", "kamailio", name), encoding="utf-8") as file:
+            text[name] = file.read()
+    names = re.findall(r"#!define (BGF_PORT\w+)", text["kamailio.cfg"])
+    assert len(names) == 3 and not re.search(r"\b(5060|606[0-9])\b", text["bgf_pcscf.cfg"] + text["bgf_pcscf.py"])
+    assert [name for name in names if name not in text["bgf_pcscf.cfg"] + text["bgf_pcscf.py"]] == []
+
+
+# The cache of sets
+
+UE, SERVED, PC, PS = "10.45.0.2", "10.50.0.1", 6060, 6062
+SILENCE = zb.ZbError(errno.ETIMEDOUT, "", "", "silence")
+
+
+def a_record(number, subscriber="a", state=zb.ESTABLISHED, uc=5001, us=5002, pc=PC, served=SERVED, **more):
+    """A set on which something came, unless told otherwise."""
+    return sets.SetRecord(set_id=number, reference=number, subscriber=subscriber, state=state, ue=UE, served=served,
+                          port_uc=uc, port_us=us, port_pc=pc, port_ps=PS, spi_uc=1000, spi_us=1001, spi_pc=1002,
+                          spi_ps=1003, **{"received": True, "until": time.monotonic() + 600} | more)
+
+
+class FakeGateway:
+    """What a SetCache asks: .sets is what it has, by id; .silent: it gives no answer; .asked: how, each time."""
+
+    def __init__(self, *records):
+        self.sets, self.silent, self.asked = {record.set_id: record for record in records}, False, []
+        TABLES.clear()
+        self.cache = sets.SetCache(self.query)
+
+    def query(self, ue, port_ue, port_local, hasty):
+        self.asked.append("hastily" if hasty else "patiently")
+        if self.silent:
+            raise SILENCE
+        return [replace(r) for r in self.sets.values() if r.ue == ue and port_ue in (r.port_uc, r.port_us) and (
+            port_local in (0, r.port_ps, r.port_pc))]
+
+    def has(self, *records):
+        self.sets = {record.set_id: record for record in records}
+
+    def tells(self, *records):
+        """The P-CSCF knows these, as an INSTALL or a CONFIRM told them."""
+        for record in records:
+            self.cache.put(replace(record), self.cache.generation())
+
+    def subscriber(self, port_ue=5001, port_local=PS, served=SERVED):
+        """In whose name a request between these ports is."""
+        record = self.cache.of_flow(UE, port_ue, served, port_local)
+        return record.subscriber if record is not None and record.is_confirmed() else None
+
+
+OLD, NEW = a_record(1), a_record(2, "b", zb.TEMPORARY, pc=6064)
+UNUSED = replace(NEW, received=False)
+
+
+@pytest.mark.parametrize("found, wanted, number", [
+    ([], 0, None), ([OLD], 0, 1), ([NEW], 0, 2), ([OLD, UNUSED], 0, 1), ([UNUSED, OLD], 0, 1),
+    ([OLD, NEW], 0, 2), ([NEW, OLD], 1, 2), ([OLD, NEW], 2, 2), ([OLD, UNUSED], 2, 1),  # 2: the newcomer's challenge
+    ([OLD, replace(NEW, state=zb.DRAINING)], 0, 2), ([OLD, replace(UNUSED, state=zb.DRAINING)], 0, 1),
+    ([OLD, replace(NEW, subscriber="a")], 0, 1), ([OLD, replace(NEW, subscriber="a")], 2, 2),
+    ([replace(OLD, state=zb.DRAINING), NEW], 0, 1), ([replace(OLD, state=zb.DRAINING), NEW], 2, 2),
+    ([replace(OLD, state=zb.SUPERSEDED), UNUSED], 0, 1)])
+def test_rule_28_of_two_sets_with_the_same_ports_the_one_on_which_a_request_can_have_come(found, wanted, number):
+    chosen = sets.carrier(found, lambda record: record.set_id == wanted)
+    assert (chosen.set_id if chosen else None) == number
+
+
+def test_rule_2_a_set_that_has_both_ports_in_other_pairs_carries_nothing():
+    """port_us of the one is port_uc of the other."""
+    gateway = FakeGateway(a_record(1, "victim", uc=5000, us=5001), a_record(2, "b", zb.TEMPORARY))
+    assert gateway.subscriber() is None
+    assert gateway.cache.of_flow(UE, 5001, SERVED, PS).set_id == 2
+
+
+def test_the_same_ports_towards_another_served_address_are_another_set():
+    gateway = FakeGateway(OLD, a_record(2, "b", served="10.50.0.2"))
+    assert [gateway.subscriber(), gateway.subscriber(served="10.50.0.2"), gateway.subscriber()] == ["a", "b", "a"]
+
+
+def test_one_ipv6_address_is_one_however_it_is_spelt():
+    gateway = FakeGateway(replace(OLD, ue="fd00::1", served="fd00:50::1"))
+    for ue, served in (("fd00::1", "FD00:50:0:0:0:0:0:1"), ("[FD00:0::1]", "[fd00:50::1]")):
+        assert gateway.cache.of_flow(ue, 5001, served, PS).set_id == 1
+    assert gateway.cache.of_contact("[FD00::0:1]", 5002).set_id == 1
+    assert gateway.asked == ["patiently"] * 2
+
+
+@pytest.mark.parametrize("end", ["released", "release_later"])
+def test_rule_28_a_set_that_failed_does_not_get_the_ports_of_one_that_works(end):
+    gateway = FakeGateway(OLD, UNUSED)
+    gateway.tells(OLD, UNUSED)
+    getattr(gateway.cache, end)(replace(UNUSED), 10)
+    assert gateway.subscriber() == "a"
+
+
+@pytest.mark.parametrize("subscriber, name", [("a", "a"), ("b", None)])
+def test_rule_28_ports_that_another_subscriber_wants_count_for_nobody_while_the_gateway_is_silent(subscriber, name):
+    """For it may have confirmed the other one, and that could not be heard."""
+    gateway = FakeGateway()
+    gateway.tells(OLD, replace(UNUSED, subscriber=subscriber))
+    gateway.silent = True
+    if name is None:
+        with pytest.raises(zb.ZbError):
+            gateway.subscriber()
+    else:
+        assert gateway.subscriber() == name
+    gateway.silent = False
+    gateway.has(replace(NEW, subscriber=subscriber, state=zb.ESTABLISHED))
+    gateway.cache.remove(1)
+    assert gateway.subscriber() == subscriber
+    gateway.silent = True
+    assert gateway.subscriber() == subscriber
+
+
+def test_rule_28_a_late_answer_does_not_give_back_the_ports_to_who_had_them():
+    """A process that asked before the CONFIRM and writes after it."""
+    gateway = FakeGateway(OLD, UNUSED)
+    gateway.tells(OLD, UNUSED)
+    new = replace(NEW, state=zb.ESTABLISHED)
+    gateway.has(new)
+    gateway.cache.confirmed(replace(new), "")
+    gateway.tells(OLD)
+    assert gateway.subscriber() == "b"
+    gateway.cache.remove(1)
+    gateway.tells(OLD)
+    gateway.silent = True
+    assert gateway.subscriber() == "b"
+
+
+def test_what_is_written_of_a_set_after_its_end_does_not_stay():
+    gateway = FakeGateway()
+    gateway.tells(OLD)
+    gateway.cache.remove(1)
+    gateway.tells(OLD)
+    gateway.cache.confirmed(replace(OLD), "")
+    gateway.cache.released(replace(OLD), 10)
+    assert [key for _table, key in TABLES] == ["x|1"]
+
+
+def test_rule_20_requests_stay_on_the_older_set_only_if_the_ue_can_still_have_it():
+    for newer, number in (({}, 1), ({"began_unprotected": True}, 2), ({"subscriber": "b"}, 2), ({"pc": PC}, 2)):
+        gateway = FakeGateway()
+        gateway.cache.confirmed(replace(OLD), "")
+        gateway.cache.confirmed(a_record(2, **{"uc": 5003, "pc": 6064} | newer), "")
+        assert gateway.cache.of_contact(UE, 5002).set_id == number, newer
+
+
+def test_events_that_cross_what_other_processes_say():
+    gateway = FakeGateway()
+    cache = gateway.cache
+    gateway.tells(NEW)
+    cache.first_used(2)  # its CONFIRM's answer is not written yet
+    assert gateway.subscriber() == "b" and cache.of_contact(UE, 5002).set_id == 2
+    cache.released(cache.of_contact(UE, 5002), 10)
+    cache.superseded(2)
+    cache.first_used(2)
+    gateway.has()
+    assert gateway.subscriber() is None and cache.of_contact(UE, 5002) is None
+
+
+def test_what_events_may_have_been_lost_of_is_asked_for_and_counts_while_there_is_no_answer():
+    gateway = FakeGateway(OLD)
+    gateway.cache.confirmed(replace(OLD), "")
+    asked = [gateway.subscriber, lambda: gateway.cache.of_contact(UE, 5002).subscriber,
+             lambda: gateway.cache.latest_of(OLD).subscriber]
+    assert [ask() for ask in asked] == ["a"] * 3 and not gateway.asked
+    gateway.cache.doubt()
+    gateway.silent = True
+    assert [ask() for ask in asked * 3] == ["a"] * 9
+    assert gateway.asked == ["hastily"], "who was not answered is not asked again at once"
+    gateway.cache.doubt()  # after a reconnect: it answers
+    gateway.silent = False
+    gateway.has()
+    assert gateway.subscriber() is None and gateway.cache.of_contact(UE, 5002) is None
+    assert gateway.cache.latest_of(OLD) is None
+
+
+def test_what_was_asked_for_before_events_were_lost_is_in_doubt():
+    gateway = FakeGateway()
+    generation = gateway.cache.generation()
+    gateway.cache.doubt()
+    gateway.cache.confirmed(replace(OLD), generation)
+    assert gateway.subscriber() is None and gateway.asked == ["hastily"]
+    generation = gateway.cache.generation()
+    gateway.cache.forget()
+    gateway.cache.confirmed(replace(OLD), generation)
+    assert gateway.subscriber() is None, "the store is lost, and another process writes late"
+
+
+def test_a_register_that_does_not_fit_to_what_is_known_waits_for_the_gateway():
+    """A phone that begins anew on its ports: its answer fits to the set that is to replace the known one."""
+    gateway = FakeGateway(OLD, replace(NEW, subscriber="a"))
+    gateway.tells(OLD)
+    assert gateway.cache.of_flow(UE, 5001, SERVED, PS, lambda record: record.set_id == 2).set_id == 2
+    assert gateway.asked == ["patiently"]
+
+
+def test_rule_28_the_latest_of_two_that_were_not_used_is_the_one_that_lives_longer():
+    gateway = FakeGateway(OLD, a_record(2, uc=5003, pc=6064, until=OLD.until + 1), a_record(3, "b", uc=5005, pc=6066))
+    assert gateway.cache.latest_of(OLD).set_id == 2

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import threading
 import time
 
 import pytest
@@ -124,6 +125,36 @@ def test_rule_22_a_wrong_answer_gets_403_and_the_new_set_goes(new_ue, gateway):
     assert [s["state"] for s in sets_of(gateway, ue)] == ["draining"]
     wait_for(lambda: not sets_of(gateway, ue), "the set is gone", DRAIN_S + 30)
     register(ue)
+
+
+def test_rule_16_a_set_whose_authentication_failed_carries_no_request(new_ue, scscf):
+    ue = new_ue()
+    ue.initial()
+    ue.install()
+    assert ue.answer(wrong=True)["status"] == 403
+    came = len(scscf.requests)
+    assert ue.request()["status"] == 403
+    assert len(scscf.requests) == came
+
+
+def test_rule_28_a_registration_in_a_victims_name_on_ones_own_ports_gives_no_identity(new_ue, scscf):
+    """The victim's temporary set has the ports of the thief's set; what comes on the latter is the thief's."""
+    victim, thief = new_ue(), new_ue()
+    register(victim)
+    register(thief)
+    attempt = f'Digest username="{victim.impi}", realm="x", nonce="%s", uri="sip:x", response="%s"'
+    answer = thief.initial(authorization=attempt % ("", ""))
+    assert answer["status"] == 401
+    nonce = re.search(r'nonce="(.*?)"', answer["text"])[1]
+    answers, came = [], len(scscf.requests)
+    fails = threading.Thread(target=lambda: answers.append(thief.request(method="REGISTER", headers=[
+        ("Authorization", attempt % (nonce, "00"))])))
+    fails.start()
+    time.sleep(0.5)
+    assert thief.request()["status"] == 200
+    fails.join()
+    assert answers[0]["status"] == 403
+    assert [r.get("P-Asserted-Identity") for r in scscf.requests[came:]] == [f"<sip:{thief.impi}>"]
 
 
 def test_rule_22_a_failed_registration_attempt_leaves_the_established_set_alone(new_ue, gateway, scscf):

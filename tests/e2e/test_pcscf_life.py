@@ -2,6 +2,8 @@
 """The life of a registration behind Kamailio: re-authentication, restarts of everybody, deregistration. The lab is that of
 test_pcscf.py."""
 import contextlib
+import os
+import signal
 import threading
 import time
 
@@ -180,6 +182,50 @@ def test_a_registered_phone_outlives_two_kills_of_control_one_behind_the_other(n
     finally:
         gateway.control.start()
     assert ue.reregister()["status"] == 200
+
+
+@pytest.mark.parametrize("outage", [signal.SIGKILL, signal.SIGSTOP])
+def test_in_an_outage_what_is_known_is_not_late(new_ue, gateway, scscf, kamailio, outage):
+    """Control is away, or there and silent, after the P-CSCF may have missed something: it need not be waited for."""
+    ue = new_ue()
+    register(ue)
+    assert ue.request()["status"] == 200
+    gaps = len(kamailio.said("event gap"))
+    gateway.control.restart()
+    wait_for(lambda: len(kamailio.said("event gap")) > gaps, "the P-CSCF knows that it may have missed something")
+    if outage == signal.SIGKILL:
+        gateway.control.kill()
+    else:
+        os.kill(gateway.control.pid(), outage)
+    try:
+        begin = time.monotonic()
+        for _ in range(4):
+            answer = ue.request()
+            assert answer["status"] == 200 and answer["ms"] < 1000, answer
+            assert scscf.originate(ue.impi).status == 200
+        assert time.monotonic() < begin + 4
+    finally:
+        if outage == signal.SIGKILL:
+            gateway.control.start()
+        else:
+            os.kill(gateway.control.pid(), signal.SIGCONT)
+    wait_for(lambda: ue.reregister()["status"] == 200, "the P-CSCF has the gateway again")
+
+
+@pytest.mark.parametrize("ports", [("port-s",), ("port-c", "port-s")])
+def test_rule_24_who_comes_to_an_address_after_another_is_reached_at_once_and_in_its_own_name(new_ue, gateway, scscf, ports):
+    """The former one's set lives on, for nobody has told that it is gone."""
+    former = new_ue()
+    register(former)
+    client = former.state()["client"]
+    former.close()
+    names = {"port-c": "port_uc", "port-s": "port_us"}
+    ue = new_ue(**{names[port]: int(client[port]) for port in ports})
+    register(ue)
+    assert len(sets_of(gateway, former)) == (ports == ("port-s",))
+    assert scscf.originate(ue.impi).status == 200
+    assert ue.request()["status"] == 200
+    assert scscf.requests[-1].get("P-Asserted-Identity") == f"<sip:{ue.impi}>"
 
 
 def test_rule_6_a_registration_begun_on_the_same_ports_does_not_harm_the_set_without_control(new_ue, gateway):
