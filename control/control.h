@@ -14,6 +14,7 @@
 #include "control/peer.h"
 #include "control/sa_set.h"
 #include "control/timers.h"
+#include "control/turn.h"
 
 struct session;
 
@@ -29,6 +30,7 @@ struct released {
 struct control {
 	const struct bgf_config *config;
 	struct event_base *base;
+	struct turn turn; /* of the event loop */
 	struct dplink *link;
 
 	/* the data plane, as its HELLO told it */

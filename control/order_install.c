@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <string.h>
-#include <sys/time.h>
 #include <time.h>
 
 #include "control/admit.h"
@@ -195,18 +194,6 @@ static void repeat(struct op *op, struct sa_set *set, const uint8_t digest[32])
 	}
 }
 
-/* How long this turn of the loop already takes: as long as who comes now has waited for it. */
-static uint64_t turn_delay(const struct control *c)
-{
-	struct timeval begun, now;
-
-	if (event_base_gettimeofday_cached(c->base, &begun) != 0 || gettimeofday(&now, NULL) != 0 ||
-	    timercmp(&now, &begun, <))
-		return 0;
-	return (uint64_t)(now.tv_sec - begun.tv_sec) * SECOND +
-	       (uint64_t)(now.tv_usec - begun.tv_usec) * 1000;
-}
-
 void orders_look_at_load(struct control *c)
 {
 	struct overload *o = &c->overload;
@@ -214,7 +201,8 @@ void orders_look_at_load(struct control *c)
 	o->limit = c->config->control.overload_delay_ms * UINT64_C(1000000);
 	if (o->limit == 0)
 		return;
-	uint64_t now = timers_now(), delay = dplink_delay(c->link, now), turn = turn_delay(c);
+	uint64_t now = timers_now(), delay = dplink_delay(c->link, now);
+	uint64_t turn = turn_age(&c->turn, now); /* so long has who comes now waited for it */
 	switch (overload_note(o, turn > delay ? turn : delay, dplink_under_way(c->link), now)) {
 	case OVERLOAD_BEGINS:
 		log_line(LOG_LEVEL_WARNING,

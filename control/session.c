@@ -213,6 +213,7 @@ static void look_at_frames(struct session *s)
 	if (s->running)
 		return; /* an answer that was given at once let it go on: it does already */
 	s->running = true;
+	turn_work(&s->control->turn);
 	while (!s->dead && !s->closing && !s->paused &&
 	       (got = zb_stream_next(&s->in, &frame, &header, &r.fault)) == 1) {
 		look_at_frame(s, frame, &header);

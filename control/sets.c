@@ -107,6 +107,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	uint64_t ticks, now = timers_now();
 
 	(void)what;
+	turn_work(&c->turn);
 	if (read(fd, &ticks, sizeof(ticks)) < 0 && errno != EAGAIN)
 		log_line(LOG_LEVEL_ERROR, "timer: %s", strerror(errno));
 	c->timer_at = 0;
@@ -138,7 +139,9 @@ int sets_init(struct control *c)
 	error = hash_init(&c->ending);
 	if (error != 0)
 		return error;
-	error = sweep_init(c);
+	error = turn_init(&c->turn, c->base);
+	if (error == 0)
+		error = sweep_init(c);
 	if (error != 0)
 		return error;
 	c->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -478,6 +481,7 @@ void sets_forget(struct control *c, struct sa_set *set)
 void sets_free(struct control *c)
 {
 	sweep_free(c);
+	turn_free(&c->turn);
 	if (c->ending.bucket != NULL)
 		sets_finish_ending(c, true);
 	for (uint32_t i = 0; i < c->table.slots; i++)

@@ -90,6 +90,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (p == NULL)
 		return;
+	turn_work(&c->turn);
 	struct sweep *w = TAILQ_FIRST(&p->sweeps);
 	TAILQ_REMOVE(&c->sweeping, p, of_sweeping); /* the next turn is another peer's */
 	TAILQ_INSERT_TAIL(&c->sweeping, p, of_sweeping);

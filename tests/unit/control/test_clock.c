@@ -8,12 +8,16 @@
 
 #include <stdlib.h>
 #include <stdio.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 
+#include "control/orders.h"
 #include "control/sets.h"
 
 int __real_clock_gettime(clockid_t id, struct timespec *ret);
 int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+int __real_gettimeofday(struct timeval *restrict ret, void *restrict zone);
+int __wrap_gettimeofday(struct timeval *restrict ret, void *restrict zone);
 int __real_timerfd_create(int id, int flags);
 int __wrap_timerfd_create(int id, int flags);
 int __real_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old);
@@ -29,6 +33,14 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
 
 	if (id == CLOCK_REALTIME)
 		ret->tv_sec += wall_is_wrong_by_s;
+	return r;
+}
+
+int __wrap_gettimeofday(struct timeval *restrict ret, void *restrict zone)
+{
+	int r = __real_gettimeofday(ret, zone);
+
+	ret->tv_sec += wall_is_wrong_by_s;
 	return r;
 }
 
@@ -115,6 +127,35 @@ static void rule_20_the_newer_set_is_the_newer_one_when_the_wall_clock_went_back
 	wall_is_wrong_by_s = 0;
 }
 
+/* Many requests are under way, and none waits long: that somebody sets the clock is no overload. */
+static void a_step_of_the_wall_clock_refuses_nobody(void **state)
+{
+	enum { MANY = OVERLOAD_LEAST + 10, STEP_S = 4 };
+	struct harness *h = *state;
+
+	h->config.control.overload_delay_ms = 3000;
+	h->config.control.overload_retry_s = 1;
+	h->control.capacity = 2 * MANY;
+	h->fake.is_mute = true;
+	hello(h);
+	for (unsigned i = 0; i <= MANY; i++) {
+		struct install in = nth(i);
+		snprintf(in.subscriber, sizeof(in.subscriber), "u%u", i);
+		if (i == MANY)
+			wall_is_wrong_by_s = STEP_S;
+		client_send_install(&client, &in);
+		if (i % 16 == 0)
+			harness_run_for(h, 1);
+	}
+	harness_run_for(h, 20);
+	orders_look_at_load(&h->control);
+	assert_true(dplink_under_way(h->control.link) >= OVERLOAD_LEAST);
+	assert_false(h->control.overload.on);
+	assert_int_equal(h->fake.adds, MANY + 1);
+	wall_is_wrong_by_s = 0;
+	client_close(&client);
+}
+
 struct ends {
 	struct harness *h;
 	uint64_t until[FAKE_CAPACITY];
@@ -191,6 +232,7 @@ int main(void)
 		T(rule_14_the_timer_is_absolute_and_a_suspend_counts),
 		T(rule_14_a_change_of_the_wall_clock_moves_no_end),
 		T(rule_20_the_newer_set_is_the_newer_one_when_the_wall_clock_went_back),
+		T(a_step_of_the_wall_clock_refuses_nobody),
 		T(rule_14_each_set_ends_within_100_ms_of_its_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
