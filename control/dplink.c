@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/dplink.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -27,8 +28,22 @@ struct waiting {
 	void *arg;
 	uint32_t generation;
 	uint32_t next_free;
+	bool is_look;
 };
 enum { NO_SLOT = UINT32_MAX };
+
+/* A record that only looks, and waits until fewer do. */
+struct look {
+	STAILQ_ENTRY(look) next;
+	struct dpl_cursor record;
+	dplink_done done;
+	void *arg;
+};
+
+/* One record is as good as the other where only its type differs. */
+static_assert(sizeof(struct dpl_cursor) == sizeof(struct dpl_set_id) &&
+		      offsetof(struct dpl_cursor, from) == offsetof(struct dpl_set_id, set_id),
+	      "a cursor and a set's id are alike");
 
 /* Records that go together, or that the socket did not take yet. */
 struct packet {
@@ -47,8 +62,10 @@ struct dplink {
 	struct event *readable, *writable, *flush, *retry, *silence;
 	struct waiting *waiting;
 	uint32_t room, first_free, outstanding;
+	uint32_t looks; /* of those outstanding */
 	uint32_t generation;
-	/* One request at a time is timed, which tells how long all of them wait. */
+	STAILQ_HEAD(look_queue, look) later[DPLINK_LOOKERS];
+	/* One request that changes something is timed at a time, which tells how long all of them wait. */
 	uint32_t timed;		  /* its place; NO_SLOT: none */
 	uint64_t timed_at, delay; /* when it was sent; what the last one took; ns */
 	TAILQ_HEAD(packet_queue, packet) queue;
@@ -103,16 +120,17 @@ static int grow_waiting(struct dplink *l)
 }
 
 /* There is a free place. Returns the txn. */
-static uint64_t await(struct dplink *l, dplink_done done, void *arg)
+static uint64_t await(struct dplink *l, dplink_done done, void *arg, bool is_look)
 {
 	uint32_t slot = l->first_free;
 	struct waiting *w = &l->waiting[slot];
 
 	l->first_free = w->next_free;
-	*w = (struct waiting){.done = done, .arg = arg, .generation = ++l->generation};
+	*w = (struct waiting){.done = done, .arg = arg, .generation = ++l->generation, .is_look = is_look};
+	l->looks += is_look;
 	if (l->outstanding++ == 0)
 		arm(l->silence, SILENCE_MS);
-	if (l->timed == NO_SLOT) {
+	if (l->timed == NO_SLOT && !is_look) {
 		l->timed = slot;
 		l->timed_at = timers_now();
 	}
@@ -125,6 +143,7 @@ static struct waiting take(struct dplink *l, uint32_t slot)
 
 	l->waiting[slot] = (struct waiting){.next_free = l->first_free};
 	l->first_free = slot;
+	l->looks -= w.is_look;
 	if (--l->outstanding == 0)
 		evtimer_del(l->silence);
 	if (l->timed == slot) {
@@ -135,6 +154,19 @@ static struct waiting take(struct dplink *l, uint32_t slot)
 }
 
 /* --- the link's life --- */
+
+static void lose_looks(struct dplink *l)
+{
+	struct look *look;
+
+	for (unsigned who = 0; who < DPLINK_LOOKERS; who++) {
+		while ((look = STAILQ_FIRST(&l->later[who])) != NULL) {
+			STAILQ_REMOVE_HEAD(&l->later[who], next);
+			look->done(look->arg, -ENOTCONN, NULL);
+			free(look);
+		}
+	}
+}
 
 static void close_link(struct dplink *l)
 {
@@ -160,6 +192,7 @@ static void close_link(struct dplink *l)
 		struct waiting w = take(l, slot);
 		w.done(w.arg, -ENOTCONN, NULL);
 	}
+	lose_looks(l);
 }
 
 static void lose(struct dplink *l, const char *why)
@@ -208,7 +241,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* What this turn of the loop has to say goes out at its end, together. */
-static int submit(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg)
+static int submit(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg,
+		  bool is_look)
 {
 	bool was_empty = TAILQ_EMPTY(&l->queue);
 	struct packet *p = TAILQ_LAST(&l->queue, packet_queue);
@@ -220,7 +254,7 @@ static int submit(struct dplink *l, const struct dpl_header *record, dplink_done
 		p = new_packet(l);
 	if (p == NULL)
 		return -ENOMEM;
-	uint64_t txn = await(l, done, arg);
+	uint64_t txn = await(l, done, arg, is_look);
 	memcpy(p->octets + p->used, record, record->length);
 	((struct dpl_header *)(void *)(p->octets + p->used))->txn = txn;
 	p->used += record->length;
@@ -231,19 +265,52 @@ static int submit(struct dplink *l, const struct dpl_header *record, dplink_done
 
 int dplink_send(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg)
 {
-	return l->up ? submit(l, record, done, arg) : -ENOTCONN;
+	return l->up ? submit(l, record, done, arg, false) : -ENOTCONN;
+}
+
+int dplink_look(struct dplink *l, enum dplink_looker who, unsigned type, uint64_t number, dplink_done done,
+		void *arg)
+{
+	const struct dpl_cursor record = {.header = DPLINK_RECORD((uint16_t)type, record), .from = number};
+
+	if (!l->up)
+		return -ENOTCONN;
+	if (l->looks < DPLINK_LOOKS)
+		return submit(l, &record.header, done, arg, true);
+	struct look *look = malloc(sizeof(*look));
+	if (look == NULL)
+		return -ENOMEM;
+	*look = (struct look){.record = record, .done = done, .arg = arg};
+	STAILQ_INSERT_TAIL(&l->later[who], look, next);
+	return 0;
+}
+
+/* There is room for those that wait. */
+static void look_on(struct dplink *l)
+{
+	struct look *look;
+
+	for (unsigned who = 0; who < DPLINK_LOOKERS; who++) {
+		while (l->up && l->looks < DPLINK_LOOKS && (look = STAILQ_FIRST(&l->later[who])) != NULL) {
+			STAILQ_REMOVE_HEAD(&l->later[who], next);
+			int error = submit(l, &look->record.header, look->done, look->arg, true);
+			if (error != 0)
+				look->done(look->arg, error, NULL);
+			free(look);
+		}
+	}
 }
 
 uint64_t dplink_delay(const struct dplink *l, uint64_t now)
 {
 	uint64_t age = l->timed != NO_SLOT && now > l->timed_at ? now - l->timed_at : 0;
 
-	return l->outstanding == 0 ? 0 : age > l->delay ? age : l->delay;
+	return dplink_under_way(l) == 0 ? 0 : age > l->delay ? age : l->delay;
 }
 
 uint32_t dplink_under_way(const struct dplink *l)
 {
-	return l->outstanding;
+	return l->outstanding - l->looks;
 }
 
 /* --- receiving --- */
@@ -314,6 +381,8 @@ static int take_record(struct dplink *l, const struct dpl_header *h)
 		return -EPROTO;
 	struct waiting w = take(l, slot);
 	w.done(w.arg, h->status, h);
+	if (w.is_look)
+		look_on(l);
 	return 0;
 }
 
@@ -396,7 +465,7 @@ static void connect_link(struct dplink *l)
 		return;
 	}
 	event_add(l->readable, NULL);
-	if (submit(l, &hello.header, on_hello, l) != 0)
+	if (submit(l, &hello.header, on_hello, l, false) != 0)
 		lose(l, "no memory");
 }
 
@@ -419,6 +488,8 @@ struct dplink *dplink_new(struct event_base *base, const char *path, const struc
 	l->address.sun_family = AF_UNIX;
 	strncpy(l->address.sun_path, path, sizeof(l->address.sun_path) - 1);
 	TAILQ_INIT(&l->queue);
+	for (unsigned who = 0; who < DPLINK_LOOKERS; who++)
+		STAILQ_INIT(&l->later[who]);
 	l->retry = evtimer_new(base, on_retry, l);
 	l->silence = evtimer_new(base, on_silence, l);
 	l->flush = evtimer_new(base, on_writable, l);

@@ -36,8 +36,19 @@ void dplink_free(struct dplink *l);
  * Returns 0, then `done` is called later, never from within; or -ENOTCONN or -ENOMEM, then it is not. */
 int dplink_send(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg);
 
-/* How long a request waits for its answer now, ns, by one that is under way or the last that was; 0: none is
- * under way. And how many are. */
+/* Who looks: P-CSCFs, or those who only watch (observers, operators). */
+enum dplink_looker { DPLINK_PEER, DPLINK_WATCHER, DPLINK_LOOKERS };
+
+enum { DPLINK_LOOKS = 64 };
+
+/* Asks for a record that changes nothing: DPL_SET_GET with a set's id, DPL_COUNTERS or DPL_PORTS with a
+ * cursor. `done` as above. At most DPLINK_LOOKS of these are with the data plane at a time, so that what is
+ * to be changed never waits behind many; the others wait here, P-CSCFs' before watchers'. */
+int dplink_look(struct dplink *l, enum dplink_looker who, unsigned type, uint64_t number, dplink_done done,
+		void *arg);
+
+/* How long a request that changes something waits for its answer now, ns, by one that is under way or the
+ * last that was; 0: none is under way. And how many are. Who only looks does not count. */
 uint64_t dplink_delay(const struct dplink *l, uint64_t now);
 uint32_t dplink_under_way(const struct dplink *l);
 

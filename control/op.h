@@ -39,6 +39,12 @@ struct op *op_new(struct session *session, const struct zb_header *request, size
 /* Runs it again when the data plane has answered this set's ADD, or the REMOVE of one that is ending. */
 void op_wait(struct op *op, struct sa_set *set);
 
+/* Who looks where it only does that. */
+static inline enum dplink_looker op_looker(const struct op *op)
+{
+	return op->peer->role == ZB_ROLE_PEER ? DPLINK_PEER : DPLINK_WATCHER;
+}
+
 void op_answer_set(struct op *op, const struct sa_set *set);
 void op_answer_count(struct op *op, uint32_t count);
 void op_answer_refusal(struct op *op, const struct refusal *r);

@@ -61,9 +61,8 @@ static void finish(struct op *op, int status)
 
 static void ask(struct op *op, unsigned type, uint64_t from, dplink_done done)
 {
-	struct dpl_cursor cursor = {.header = DPLINK_RECORD((uint16_t)type, cursor), .from = from};
-	int error =
-		op->control->serving ? dplink_send(op->control->link, &cursor.header, done, op) : -ENOTCONN;
+	int error = op->control->serving ? dplink_look(op->control->link, op_looker(op), type, from, done, op)
+					 : -ENOTCONN;
 
 	if (error != 0)
 		finish(op, error);

@@ -187,9 +187,8 @@ static void ask(struct op *op)
 
 	q->outstanding = 1; /* this function's own, so that no outcome answers too early */
 	for (uint32_t i = 0; i < q->count; i++) {
-		struct dpl_set_id get = {.header = DPLINK_RECORD(DPL_SET_GET, get),
-					 .set_id = q->rows[i].set.set_id};
-		if (dplink_send(op->control->link, &get.header, on_row, op) == 0)
+		if (dplink_look(op->control->link, op_looker(op), DPL_SET_GET, q->rows[i].set.set_id, on_row,
+				op) == 0)
 			q->outstanding++;
 		else
 			q->failed = true;

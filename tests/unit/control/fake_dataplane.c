@@ -160,6 +160,8 @@ static void serve(struct fake_dataplane *f, const union request *r)
 	case DPL_SET_REMOVE:
 	case DPL_SET_GET:
 		set = find(f, r->id.set_id);
+		if (r->header.type == DPL_SET_GET && f->gets++ < FAKE_GETS)
+			f->got[f->gets - 1] = r->id.set_id;
 		if (set != NULL && r->header.type == DPL_SET_REMOVE && f->wipes_late && f->late_set == NULL) {
 			f->late = r->header;
 			f->late_set = set;

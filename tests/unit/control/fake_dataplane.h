@@ -12,7 +12,7 @@
 
 #include "bgf_dplink.h"
 
-enum { FAKE_CAPACITY = 64, FAKE_ROOM = 4096 };
+enum { FAKE_CAPACITY = 64, FAKE_ROOM = 4096, FAKE_GETS = 256 };
 
 struct fake_dataplane {
 	struct event_base *base;
@@ -33,7 +33,8 @@ struct fake_dataplane {
 	struct dpl_set_update last_update;
 	uint8_t last_key[BGF_AUTH_KEY_MAX];
 	uint8_t last_key_length;
-	unsigned adds, updates, removes;
+	unsigned adds, updates, removes, gets;
+	uint64_t got[FAKE_GETS]; /* whose counters were asked for first */
 };
 
 void fake_start(struct fake_dataplane *f, struct event_base *base, const char *path);

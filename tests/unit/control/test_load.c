@@ -121,12 +121,85 @@ static void those_who_have_a_registration_to_lose_are_served(void **state)
 	client_close(&client);
 }
 
+enum { WATCHED = 40, LOOKS = 20 };
+
+/* An observer asks for everything again and again, not waiting for answers. */
+static void watch(struct client *watcher, unsigned count, unsigned limit)
+{
+	for (unsigned i = 0; i < count; i++) {
+		client_begin(watcher, ZB_MSG_QUERY);
+		zb_put_number(&watcher->out, ZB_ATTR_LIMIT, limit);
+		client_send(watcher);
+	}
+}
+
+static void fill(struct harness *h, struct client *watcher)
+{
+	hello(h);
+	for (unsigned n = 0; n < WATCHED; n++) {
+		struct install in = newcomer(n);
+		installed(&in);
+	}
+	client_hello(watcher, h, "watcher", 1, ZB_ROLE_OBSERVER, false);
+	assert_int_equal(client_call(watcher), ZB_CAUSE_DONE);
+}
+
+static void what_is_only_looked_at_is_no_overload(void **state)
+{
+	struct harness *h = *state;
+	struct install in = newcomer(WATCHED);
+
+	fill(h, &other);
+	h->config.control.overload_delay_ms = DELAY_MS;
+	h->config.control.overload_retry_s = 2;
+	h->fake.is_mute = true;
+	watch(&other, LOOKS, WATCHED);
+	harness_run_for(h, DELAY_MS + 30);
+	assert_int_equal(h->fake.gets,
+			 DPLINK_LOOKS); /* no more at a time, or who registers would wait for them */
+	client_send_install(&client, &in);
+	harness_run_for(h, 20);
+	assert_int_equal(h->fake.adds, WATCHED + 1);
+	assert_false(h->control.overload.on);
+	/* The link is given up: each of them has its outcome, also those that had not been sent. */
+	assert_int_equal(client_wait(&other), ZB_CAUSE_DATAPLANE_DOWN);
+	client_close(&other);
+	client_close(&client);
+}
+
+static void those_who_watch_look_after_the_pcscfs(void **state)
+{
+	enum { LIMIT = 30, COUNT = 3 };
+	struct harness *h = *state;
+	unsigned place = 0;
+
+	fill(h, &other);
+	event_del(h->fake.reading); /* so that the P-CSCF comes when the observer's wait already */
+	watch(&other, COUNT, LIMIT);
+	harness_run_for(h, 20);
+	client_begin(&client, ZB_MSG_QUERY);
+	zb_put_number(&client.out, ZB_ATTR_SET_ID, WATCHED);
+	client_send(&client);
+	harness_run_for(h, 20);
+	event_add(h->fake.reading, NULL);
+	assert_int_equal(client_wait(&client), ZB_CAUSE_DONE);
+	assert_int_equal(client_wait(&other), ZB_CAUSE_DONE);
+	assert_int_equal(h->fake.gets, LIMIT * COUNT + 1);
+	while (place < h->fake.gets && h->fake.got[place] != WATCHED)
+		place++;
+	assert_int_equal(place, DPLINK_LOOKS); /* the next one, of 27 that wait */
+	client_close(&other);
+	client_close(&client);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
 	const struct CMUnitTest tests[] = {
 		T(new_registrations_are_refused_and_told_when_to_come_again),
 		T(those_who_have_a_registration_to_lose_are_served),
+		T(what_is_only_looked_at_is_no_overload),
+		T(those_who_watch_look_after_the_pcscfs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
