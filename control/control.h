@@ -56,6 +56,9 @@ struct control {
 	/* session.h, peer.h, listener.h */
 	LIST_HEAD(, session) sessions;
 	uint32_t session_count;
+	TAILQ_HEAD(session_queue, session) waiters[2]; /* for their next turn: P-CSCFs; who only watches */
+	struct event *waiter;			       /* that turn; NULL: there was no session yet */
+	uint64_t watch_until; /* of those who only watch in this turn; 0: it is not theirs */
 	struct peer_list peers;
 	uint32_t remembered;	   /* peers that are there for their memory alone, or also */
 	bool has_forgotten;	   /* there were more of them than are remembered */

@@ -14,7 +14,7 @@
 
 enum {
 	ROWS_MAX = 64,			      /* in one answer */
-	SCAN_MAX = 65536,		      /* places looked at for one answer */
+	SCAN_MAX = 16384,		      /* places looked at for one answer: others wait so long */
 	QUERY_WEIGHT = 16,		      /* its answer is large */
 	SET_ROOM = 2048 + ZB_ATTR_HEADER_LEN, /* the greatest row */
 	CURSOR_ROOM = ZB_ATTR_HEADER_LEN + 8,

@@ -13,6 +13,7 @@
 #include "control/op.h"
 
 #define SECOND UINT64_C(1000000000)
+#define US     UINT64_C(1000)
 
 static struct log_gate gate = {.rate = 20};
 
@@ -21,12 +22,25 @@ static const char *name_of(const struct session *s)
 	return s->peer != NULL ? s->peer->name : "(no HELLO yet)";
 }
 
+/* P-CSCFs are served before those who only watch. */
+static bool is_watcher(const struct session *s)
+{
+	return s->peer != NULL && s->peer->role != ZB_ROLE_PEER;
+}
+
+static struct session_queue *queue_of(const struct session *s)
+{
+	return &s->control->waiters[is_watcher(s)];
+}
+
 /* --- end --- */
 
 static void free_session(struct session *s)
 {
 	struct op *op;
 
+	if (s->waits)
+		TAILQ_REMOVE(queue_of(s), s, of_waiters);
 	while ((op = LIST_FIRST(&s->ops)) != NULL)
 		session_op_ends(s, op);
 	if (s->peer != NULL) {
@@ -76,6 +90,9 @@ void session_free_all(struct control *c)
 {
 	while (!LIST_EMPTY(&c->sessions))
 		free_session(LIST_FIRST(&c->sessions));
+	if (c->waiter != NULL)
+		event_free(c->waiter);
+	c->waiter = NULL;
 }
 
 /* --- out --- */
@@ -138,13 +155,20 @@ bool session_wants(const struct session *s, unsigned kind, const struct peer *ow
 
 static void look_at_frames(struct session *s);
 
+/* Unless something else keeps it from being listened to. */
+static void listen_to(struct session *s)
+{
+	if (!s->dead && !s->closing && !s->paused && !s->waits)
+		event_add(s->readable, NULL);
+}
+
 static void resume(struct session *s)
 {
 	if (!s->paused || s->dead || s->closing || s->ops_weight >= SESSION_OPS_MAX ||
 	    evbuffer_get_length(s->out) > SESSION_OUT_PAUSE)
 		return;
 	s->paused = false;
-	event_add(s->readable, NULL);
+	listen_to(s);
 	look_at_frames(s); /* what is in the buffer already makes no descriptor readable */
 }
 
@@ -203,23 +227,83 @@ static void look_at_frame(struct session *s, const uint8_t *frame, const struct 
 		session_finish(s);
 }
 
+/* --- turns --- */
+
+/* Not event_active: that would be this turn's yet. */
+static void next_turn(struct control *c)
+{
+	static const struct timeval at_once = {0};
+
+	evtimer_add(c->waiter, &at_once);
+}
+
+static bool is_turn_over(const struct session *s, uint64_t begun)
+{
+	uint64_t now = timers_now();
+
+	return is_watcher(s) ? now >= s->control->watch_until : now >= begun + SESSION_TURN_US * US;
+}
+
+static void wait_for_turn(struct session *s)
+{
+	s->waits = true;
+	event_del(s->readable);
+	TAILQ_INSERT_TAIL(queue_of(s), s, of_waiters);
+	next_turn(s->control);
+}
+
+/* Those that wait now, not those that wait again afterwards. */
+static void serve_waiters(struct control *c, struct session_queue *queue, uint64_t until)
+{
+	const struct session *last = TAILQ_LAST(queue, session_queue);
+	struct session *s = NULL;
+
+	while (last != NULL && s != last && timers_now() < until) {
+		s = TAILQ_FIRST(queue);
+		TAILQ_REMOVE(queue, s, of_waiters);
+		s->waits = false;
+		listen_to(s);
+		look_at_frames(s);
+	}
+	if (!TAILQ_EMPTY(queue))
+		next_turn(c);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+
+	(void)fd, (void)what;
+	serve_waiters(c, &c->waiters[0], UINT64_MAX);
+	c->watch_until = timers_now() + SESSION_WATCH_US * US;
+	serve_waiters(c, &c->waiters[1], c->watch_until);
+	c->watch_until = 0;
+}
+
 static void look_at_frames(struct session *s)
 {
 	struct zb_header header;
 	struct refusal r = {0};
 	const uint8_t *frame;
+	uint64_t begun = timers_now();
 	int got = 0;
 
-	if (s->running)
+	if (s->running || s->waits)
 		return; /* an answer that was given at once let it go on: it does already */
+	if (is_watcher(s) && s->control->watch_until == 0) {
+		wait_for_turn(s);
+		return;
+	}
 	s->running = true;
 	turn_work(&s->control->turn);
-	while (!s->dead && !s->closing && !s->paused &&
+	while (!s->dead && !s->closing && !s->paused && !s->waits &&
 	       (got = zb_stream_next(&s->in, &frame, &header, &r.fault)) == 1) {
 		look_at_frame(s, frame, &header);
 		if (s->ops_weight >= SESSION_OPS_MAX || evbuffer_get_length(s->out) > SESSION_OUT_PAUSE) {
 			s->paused = true;
 			event_del(s->readable);
+		} else if (zb_stream_is_partial(&s->in) && is_turn_over(s, begun)) {
+			wait_for_turn(s);
 		}
 	}
 	s->running = false;
@@ -231,7 +315,7 @@ static void look_at_frames(struct session *s)
 	}
 	if (!zb_stream_is_partial(&s->in))
 		s->frame_at = 0;
-	else if (s->frame_at == 0)
+	else if (s->frame_at == 0 && !s->waits)
 		s->frame_at = timers_now();
 }
 
@@ -287,11 +371,11 @@ static void tick(struct session *s, uint64_t now)
 	if (s->closing || s->peer == NULL) {
 		if (now > s->heard + frame_limit)
 			session_close(s, s->closing ? NULL : "no HELLO in time");
-	} else if (s->frame_at != 0 && !s->paused && now > s->frame_at + frame_limit) {
+	} else if (s->frame_at != 0 && !s->paused && !s->waits && now > s->frame_at + frame_limit) {
 		session_close(s, "a frame did not become whole in time");
 	} else if (evbuffer_get_length(s->out) > 0 && now > s->taken + 3 * beat) {
 		session_close(s, "it does not read");
-	} else if (s->paused) {
+	} else if (s->paused || s->waits) {
 		s->heard = now; /* it is not listened to, so its silence says nothing */
 	} else if (now > s->heard + 3 * beat) {
 		session_close(s, "it is silent");
@@ -313,12 +397,25 @@ void session_tick_all(struct control *c)
 
 /* --- begin --- */
 
+/* With the first one. */
+static int init_turns(struct control *c)
+{
+	if (c->waiter != NULL)
+		return 0;
+	TAILQ_INIT(&c->waiters[0]);
+	TAILQ_INIT(&c->waiters[1]);
+	c->waiter = evtimer_new(c->base, on_turn, c);
+	return c->waiter != NULL ? 0 : -ENOMEM;
+}
+
 int session_new(struct control *c, int fd, const struct origin *origin)
 {
 	struct session *s = calloc(1, sizeof(*s));
 
-	if (s == NULL)
+	if (s == NULL || init_turns(c) != 0) {
+		free(s);
 		return -ENOMEM;
+	}
 	s->control = c;
 	s->fd = fd;
 	s->origin = *origin;

@@ -23,6 +23,8 @@ enum {
 	SESSION_OUT_PAUSE = 256 << 10,	/* octets of answers not taken: then no more is read */
 	SESSION_OUT_EVENTS = 512 << 10, /* octets not taken: then events are lost, and a GAP says so */
 	SESSION_OUT_MAX = 8 << 20,	/* octets not taken: then it is closed */
+	SESSION_TURN_US = 4000,		/* requests of one connection in a turn of the loop: for so long, */
+	SESSION_WATCH_US = 1000,  /* and those of all observers and operators together, after the P-CSCFs' */
 	SESSION_REFUSED_MAX = 16, /* connections beyond connections_max that hear TOO_MANY_CONNECTIONS */
 };
 
@@ -42,6 +44,7 @@ struct session {
 	bool over_limit; /* it only hears TOO_MANY_CONNECTIONS */
 	bool paused;	 /* nothing is read */
 	bool running;	 /* its frames are being looked at */
+	bool waits;	 /* for its next turn: nothing is read */
 	bool closing;	 /* when the output is out */
 	bool dead;	 /* freed by the loop */
 	bool writing;	 /* on_writable will be called, at the end of this turn or when there is room */
@@ -52,6 +55,7 @@ struct session {
 	uint64_t asked;	   /* when HEARTBEAT was sent since `heard`; 0: it was not */
 	uint64_t taken;	   /* when the output last moved, or was empty */
 	LIST_ENTRY(session) next;
+	TAILQ_ENTRY(session) of_waiters;
 };
 
 /* Takes over a connected, non-blocking stream descriptor. 0 or -errno; then the descriptor is still the

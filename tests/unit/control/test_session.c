@@ -4,10 +4,12 @@
  */
 #include "harness.h"
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "control/events.h"
+#include "control/sets.h"
 
 static unsigned hello(struct client *c, struct harness *h, const char *name, uint64_t instance, bool restart)
 {
@@ -246,6 +248,118 @@ static void bye_is_answered_and_closes(void **state)
 	client_close(&c);
 }
 
+/* --- turns --- */
+
+static unsigned octets_for(const struct client *c)
+{
+	int octets = 0;
+
+	assert_int_equal(ioctl(c->fd, FIONREAD, &octets), 0);
+	return (unsigned)octets;
+}
+
+static void one_turn(struct harness *h)
+{
+	event_base_loop(h->control.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+static void heartbeat(struct client *c)
+{
+	client_begin(c, ZB_MSG_HEARTBEAT);
+	client_send(c);
+}
+
+static void pcscfs_are_served_before_those_who_only_watch(void **state)
+{
+	static const enum zb_role roles[] = {ZB_ROLE_OBSERVER, ZB_ROLE_OPERATOR};
+	struct harness *h = *state;
+	struct client c, watcher;
+
+	assert_int_equal(hello(&c, h, "pcscf1", 1, false), ZB_CAUSE_DONE);
+	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
+		client_hello(&watcher, h, "watcher", 1, roles[i], false);
+		assert_int_equal(client_call(&watcher), ZB_CAUSE_DONE);
+		harness_run_for(h, 5);
+		heartbeat(&watcher);
+		heartbeat(&c);
+		one_turn(h);
+		assert_true(octets_for(&c) > 0);
+		assert_int_equal(octets_for(&watcher), 0);
+		one_turn(h);
+		assert_true(octets_for(&watcher) > 0);
+		assert_int_equal(client_wait(&c), ZB_CAUSE_DONE);
+		client_close(&watcher);
+	}
+	client_close(&c);
+}
+
+/* So many that to look at all of them takes a while. `ends`: how soon, ms. */
+static void fill(struct harness *h, unsigned sets, unsigned ends_ms, bool one_ue)
+{
+	struct peer *peer = peer_get(&h->control, "pcscf1", ZB_ROLE_PEER);
+	struct install in = sample_install();
+
+	for (unsigned n = 0; n < sets; n++) {
+		struct sa_set *set = sa_set_new();
+		set->id = n + 1;
+		set->state = BGF_SET_ESTABLISHED;
+		set->expires = timers_now() + ends_ms * UINT64_C(1000000);
+		set->selectors = in.selectors;
+		set->selectors.spi_pc = set->selectors.spi_ps = 1000; /* nobody looks */
+		set->selectors.ue.octet[2] = one_ue ? 0 : (uint8_t)(n >> 8);
+		set->selectors.ue.octet[3] = one_ue ? 1 : (uint8_t)n;
+		set->name.reference = n + 1;
+		strcpy(set->name.peer, peer->name);
+		snprintf(set->name.subscriber, sizeof(set->name.subscriber), "u%u", n);
+		assert_int_equal(sets_enter(&h->control, set, peer), 0);
+	}
+	peer_unref(peer);
+}
+
+struct flood {
+	struct client *client;
+	unsigned octets;
+};
+
+static bool is_answered_whole(void *arg)
+{
+	struct flood *f = arg;
+
+	return octets_for(f->client) == f->octets;
+}
+
+/* Requests that take long, one behind the other in one read: others are served in between. */
+static void a_flood_of_requests_takes_its_share_of_a_turn(void **state)
+{
+	enum { SETS = 20000, REQUESTS = 150, ANSWER = 30 /* octets: header, cause, cursor */ };
+	static const enum zb_role roles[] = {ZB_ROLE_PEER, ZB_ROLE_OBSERVER};
+	struct harness *h = *state;
+	struct client c, other;
+
+	fill(h, SETS, 3600000, false);
+	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
+		client_hello(&c, h, "pcscf1", 1, roles[i], false);
+		assert_int_equal(client_call(&c), ZB_CAUSE_DONE);
+		assert_int_equal(hello(&other, h, "pcscf2", 1, false), ZB_CAUSE_DONE);
+		harness_run_for(h, 5);
+		for (unsigned n = 0; n < REQUESTS; n++) {
+			client_begin(&c, ZB_MSG_QUERY);
+			zb_put_number(&c.out, ZB_ATTR_PORT_UE, 1); /* no set has it */
+			client_send(&c);
+		}
+		for (int turn = 0; turn < 2; turn++)
+			one_turn(h);
+		heartbeat(&other);
+		one_turn(h);
+		assert_true(octets_for(&other) > 0);
+		assert_in_range(octets_for(&c), ANSWER, REQUESTS * ANSWER * 4 / 5);
+		struct flood flood = {&c, REQUESTS * ANSWER};
+		harness_run(h, is_answered_whole, &flood, "all answers");
+		client_close(&other);
+		client_close(&c);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -263,6 +377,8 @@ int main(void)
 		T(a_slow_reader_loses_events_and_hears_of_the_gap),
 		T(a_role_does_what_it_may),
 		T(bye_is_answered_and_closes),
+		T(pcscfs_are_served_before_those_who_only_watch),
+		T(a_flood_of_requests_takes_its_share_of_a_turn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
