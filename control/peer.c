@@ -120,7 +120,6 @@ int peer_connect(struct peer *p, uint64_t instance_id, bool restart, struct refu
 			      p->name);
 	p->connections++;
 	p->gone_at = 0;
-	forget(p);
 	if (p->instance_id != instance_id) { /* only the first HELLO of an instance says what it wants */
 		p->instance_id = instance_id;
 		p->restart = restart;
@@ -134,14 +133,22 @@ void peer_disconnect(struct peer *p)
 	if (--p->connections > 0)
 		return;
 	p->gone_at = timers_now();
-	p->ended_away = 0;
+	if (p->knows)
+		p->ended_away = 0;
+	p->knows = false;
+}
+
+void peer_knows(struct peer *p)
+{
+	p->knows = true;
+	forget(p);
 }
 
 /* --- peers that are away --- */
 
 void peer_set_ended(struct peer *p)
 {
-	if (p->role != ZB_ROLE_PEER || p->connections > 0)
+	if (p->role != ZB_ROLE_PEER || p->knows)
 		return;
 	p->ended_away++;
 	if (p->is_remembered)

@@ -35,7 +35,8 @@ struct peer {
 	uint32_t refs; /* sets, sessions and requests that point here */
 	uint32_t set_count;
 	uint64_t gone_at;	   /* when the last connection ended, CLOCK_BOOTTIME, ns; 0: one is there */
-	uint32_t ended_away;	   /* sets that ended since then; still told to those that connect */
+	uint32_t ended_away;	   /* sets that ended since then; told to those that connect */
+	bool knows;		   /* one of those that are connected has shown that it was told */
 	bool is_remembered;	   /* a reference is held for the sake of ended_away */
 	TAILQ_HEAD(, sa_set) sets; /* those in the table */
 	TAILQ_ENTRY(peer) next;
@@ -69,8 +70,11 @@ int peer_allow(const struct bgf_config *config, const struct origin *origin, con
  * (INSTANCE_CLASH, -EREMOTEIO). */
 int peer_connect(struct peer *p, uint64_t instance_id, bool restart, struct refusal *ret_refusal);
 void peer_disconnect(struct peer *p);
+/* One of its connections has the answer to its HELLO: what was told there counts no more once all are gone.
+ */
+void peer_knows(struct peer *p);
 
-/* A set of the peer ended, and its event was sent to whoever was there. */
+/* A set of the peer ended. Nobody may have heard of it unless peer_knows came before. */
 void peer_set_ended(struct peer *p);
 /* Releases the sets of those that have been gone for too long (control.peer_gone_s): call it twice a second.
  */

@@ -189,6 +189,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	}
 	if (n > 0)
 		s->taken = timers_now();
+	s->greeted = s->peer != NULL && (s->greeted || evbuffer_get_length(s->out) == 0);
 	if (s->events_lost > 0 && evbuffer_get_length(s->out) < SESSION_OUT_PAUSE) {
 		log_gated(&gate, LOG_LEVEL_WARNING, "%s (pid %d) reads too slowly: %u events lost",
 			  name_of(s), s->origin.pid, s->events_lost);
@@ -214,6 +215,8 @@ static void look_at_frame(struct session *s, const uint8_t *frame, const struct 
 
 	if (s->peer != NULL) /* before HELLO the time runs from the connection on, whatever comes */
 		s->heard = timers_now();
+	if (s->greeted)
+		peer_knows(s->peer);
 	s->asked = 0;
 	s->frame_at = 0; /* the time limit is one frame's, however many come */
 	if (zb_message_parse(frame, header->length, &m, &r.fault) == 0) {
@@ -333,6 +336,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	ssize_t n = recv(fd, into, room, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n == 0 && s->greeted && evbuffer_get_length(s->out) == 0)
+		peer_knows(s->peer); /* had it left anything unread, its end would be a reset */
 	if (n <= 0) {
 		session_close(s,
 			      n == 0 ? (s->peer != NULL ? "the other end closed" : NULL) : strerror(errno));

@@ -45,6 +45,7 @@ struct session {
 	bool paused;	 /* nothing is read */
 	bool running;	 /* its frames are being looked at */
 	bool waits;	 /* for its next turn: nothing is read */
+	bool greeted;	 /* the answer to HELLO is out */
 	bool closing;	 /* when the output is out */
 	bool dead;	 /* freed by the loop */
 	bool writing;	 /* on_writable will be called, at the end of this turn or when there is room */

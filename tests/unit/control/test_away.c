@@ -137,6 +137,68 @@ static void what_ends_otherwise_while_it_is_away_is_told_too(void **state)
 	client_close(&c);
 }
 
+static void two_end_while_it_is_away(struct harness *h)
+{
+	struct client c, operator;
+
+	hello(&c, h, "pcscf1", 1);
+	uint64_t id = install(&c, 0);
+	install(&c, 1);
+	install(&c, 2);
+	client_close(&c);
+	client_hello(&operator, h, "op", 1, ZB_ROLE_OPERATOR, false);
+	assert_int_equal(client_call(&operator), ZB_CAUSE_DONE);
+	assert_int_equal(client_release(&operator, id, 1, 0), ZB_CAUSE_DONE);
+	assert_int_equal(client_release(&operator, id + 1, 2, 0), ZB_CAUSE_DONE);
+	client_close(&operator);
+}
+
+/* The P-CSCF that just came back is killed, or the connection breaks: it asks again. */
+static void what_an_association_broke_over_is_told_again(void **state)
+{
+	struct harness *h = *state;
+	struct client c, operator;
+
+	two_end_while_it_is_away(h);
+	for (unsigned n = 0; n < 3; n++) {
+		client_hello(&c, h, "pcscf1", 2, ZB_ROLE_PEER, false);
+		client_send(&c);
+		harness_run_for(h, 20); /* the answer lies there */
+		if (n == 1) {		/* and while it does, a third set ends */
+			client_hello(&operator, h, "op", 1, ZB_ROLE_OPERATOR, false);
+			assert_int_equal(client_call(&operator), ZB_CAUSE_DONE);
+			assert_int_equal(client_release(&operator, 3, 3, 0), ZB_CAUSE_DONE);
+			client_close(&operator);
+		}
+		client_close(&c);
+	}
+	hello(&c, h, "pcscf1", 2);
+	assert_int_equal(ended_away(&c), 3);
+	client_close(&c);
+	hello(&c, h, "pcscf1", 2);
+	assert_int_equal(ended_away(&c), 0);
+	client_close(&c);
+	assert_int_equal(h->control.remembered, 0);
+}
+
+/* Of all ways to end an association only those show nothing in which the answer may have been lost. */
+static void one_that_asked_for_more_had_the_answer_however_it_ends(void **state)
+{
+	struct harness *h = *state;
+	struct client c;
+
+	two_end_while_it_is_away(h);
+	hello(&c, h, "pcscf1", 2);
+	assert_int_equal(ended_away(&c), 2);
+	client_begin(&c, ZB_MSG_HEARTBEAT);
+	client_send(&c);
+	harness_run_for(h, 20);
+	client_close(&c); /* with an answer unread: it breaks */
+	hello(&c, h, "pcscf1", 2);
+	assert_int_equal(ended_away(&c), 0);
+	client_close(&c);
+}
+
 static void with_0_they_stay_until_they_expire(void **state)
 {
 	struct harness *h = *state;
@@ -296,6 +358,8 @@ int main(void)
 		T(a_peer_that_is_gone_keeps_its_sets_for_its_time_and_hears_of_their_end),
 		T(one_connection_is_enough_to_be_there),
 		T(what_ends_otherwise_while_it_is_away_is_told_too),
+		T(what_an_association_broke_over_is_told_again),
+		T(one_that_asked_for_more_had_the_answer_however_it_ends),
 		T(with_0_they_stay_until_they_expire),
 		T(a_restart_of_control_counts_anew_and_forgets_nobody),
 		T(nothing_is_released_while_the_data_plane_is_away),
