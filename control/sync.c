@@ -131,6 +131,19 @@ static void learn(struct control *c, const struct dpl_set_state *state)
 
 /* --- after the last one --- */
 
+/* Rule 6, of a set that is not confirmed: has the one whose ports it waits for ended, it sends from now on.
+ * That was not told to the data plane if the link was lost then. */
+static void inherit(struct control *c, struct sa_set *set)
+{
+	if (set->name.replaces == 0)
+		return;
+	const struct sa_set *old = sa_table_by_id(&c->table, set->name.replaces);
+	if (old != NULL && old->seen)
+		return;
+	set->name.replaces = 0;
+	sets_update(c, set, true, false, NULL, NULL);
+}
+
 /* Whether sets were lost. */
 static bool settle_all(struct control *c)
 {
@@ -153,6 +166,8 @@ static bool settle_all(struct control *c)
 			sets_settle(c, set);
 			if (set->first_used)
 				sets_supersede_older(c, set);
+		} else {
+			inherit(c, set);
 		}
 	}
 	return lost;

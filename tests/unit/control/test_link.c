@@ -294,6 +294,54 @@ static void rule_6_a_replacement_that_was_cut_short_is_finished(void **state)
 	client_close(&client);
 }
 
+/* Rule 6: the old set ended before the new one's CONFIRM, and that the new one sends from then on was lost
+ * with the data plane; or the data plane has lost the old one. The new one sends then, and is like any other.
+ */
+static void rule_6_a_take_over_that_was_lost_is_made_up_for(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	for (int is_lost = 0; is_lost < 2; is_lost++) {
+		hello(h);
+		in.flags = 0;
+		in.reference++;
+		assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+		struct zb_set old = client_set(&client);
+		assert_int_equal(client_confirm(&client, old.set_id, 7, 600), ZB_CAUSE_DONE);
+		in.reference++;
+		in.flags = BGF_SET_REPLACE;
+		assert_int_equal(client_install(&client, &in), ZB_CAUSE_DONE);
+		struct zb_set new = client_set(&client);
+		if (is_lost) {
+			fake_stop(&h->fake);
+			harness_serving(h, false);
+			assert_int_equal(h->fake.set[0].set_id, old.set_id);
+			h->fake.set[0].set_id = 0;
+		} else {
+			h->fake.is_deaf_after = true;
+			assert_int_equal(client_release(&client, old.set_id, 8, 0), ZB_CAUSE_DATAPLANE_DOWN);
+		}
+		come_back(h);
+		harness_run_for(h, 20);
+		assert_int_equal(h->fake.last_update.set_id, new.set_id);
+		assert_int_equal(h->fake.last_update.takes_over, 1);
+		assert_int_equal(h->fake.last_update.name.replaces, 0);
+		in.reference++;
+		strcpy(in.subscriber, is_lost ? "carol@ims.example" : "bob@ims.example");
+		in.selectors.spi_uc += 10;
+		in.selectors.spi_us += 10;
+		assert_int_equal(client_install(&client, &in),
+				 ZB_CAUSE_DONE); /* a third one may replace it */
+		client_begin(&client, ZB_MSG_RELEASE);
+		zb_put_number(&client.out, ZB_ATTR_ALL_SETS, 1);
+		zb_put_number(&client.out, ZB_ATTR_REFERENCE, 20 + (unsigned)is_lost);
+		assert_int_equal(client_call(&client), ZB_CAUSE_DONE);
+		assert_int_equal(fake_count(&h->fake), 0);
+		client_close(&client);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -306,6 +354,7 @@ int main(void)
 		T(a_set_past_its_end_ends_as_soon_as_it_is_learned),
 		T(another_store_empties_the_intended_state_and_is_told),
 		T(rule_6_a_replacement_that_was_cut_short_is_finished),
+		T(rule_6_a_take_over_that_was_lost_is_made_up_for),
 		T(rule_20_a_first_use_while_the_link_was_down_is_told),
 		T(rule_20_a_cut_that_a_crash_left_undone_is_done_when_the_link_is_up),
 		T(rule_22_a_failed_authentication_that_drains_harms_nothing_at_a_restart),
