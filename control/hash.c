@@ -112,6 +112,48 @@ void hash_remove(struct hash *h, struct hash_node *node)
 	h->count--;
 }
 
+static struct hash_node *bucket_at(const struct hash *h, const struct hash_walk *walk)
+{
+	if (!walk->is_in_former)
+		return h->bucket[walk->place];
+	return walk->place >= h->moved ? h->old[walk->place] : NULL; /* what has moved is in a new one */
+}
+
+/* The next bucket that may have some, or false. */
+static bool next_place(const struct hash *h, size_t step, size_t rest, struct hash_walk *walk)
+{
+	walk->place += step;
+	if (walk->place <= (walk->is_in_former ? h->old_mask : h->mask))
+		return true;
+	if (walk->is_in_former || h->old == NULL)
+		return false;
+	walk->is_in_former = true;
+	walk->place = rest & h->old_mask;
+	return true;
+}
+
+struct hash_node *hash_next_of(const struct hash *h, size_t step, size_t rest, struct hash_walk *walk)
+{
+	struct hash_node *node;
+
+	if (walk->node == NULL) {
+		walk->place = rest & h->mask;
+		node = bucket_at(h, walk);
+	} else {
+		node = walk->node->next;
+	}
+	for (;; node = bucket_at(h, walk)) {
+		for (; node != NULL; node = node->next) {
+			if ((node->hash & (step - 1)) != rest)
+				continue;
+			walk->node = node;
+			return node;
+		}
+		if (!next_place(h, step, rest, walk))
+			return NULL;
+	}
+}
+
 struct hash_node *hash_first(const struct hash *h, uint64_t hash)
 {
 	struct hash_node *node = *place_of(h, hash);

@@ -7,6 +7,7 @@
 #ifndef CONTROL_HASH_H
 #define CONTROL_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,15 @@ static inline void hash_prefetch(const struct hash *h, uint64_t hash)
 }
 /* A node that is not entered is left alone. */
 void hash_remove(struct hash *h, struct hash_node *node);
+/* Goes through the nodes whose hash, divided by `step` (a power of two), leaves `rest`, without a look at the
+ * others where there are more buckets than that, also while it grows: *walk is zero at first. NULL after the
+ * last. The index must not change in between. */
+struct hash_walk {
+	struct hash_node *node;
+	size_t place;	   /* of its bucket */
+	bool is_in_former; /* buckets; those come last */
+};
+struct hash_node *hash_next_of(const struct hash *h, size_t step, size_t rest, struct hash_walk *walk);
 /* The nodes with this hash, the one entered last first; the caller compares the whole key. */
 struct hash_node *hash_first(const struct hash *h, uint64_t hash);
 struct hash_node *hash_next(const struct hash_node *node);

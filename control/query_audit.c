@@ -50,7 +50,7 @@ static void put_digests(const struct op *op, struct zb_frame *f, uint8_t *octets
 static void put_rows(const struct op *op, struct zb_frame *f, uint8_t *octets, unsigned bucket)
 {
 	const struct sa_set *set;
-	struct sa_set_walk walk = {0};
+	struct hash_walk walk = {0};
 	uint8_t *at = octets;
 
 	while ((set = sa_table_of_ids(&op->control->table, DIGEST_BUCKETS, bucket, &walk)) != NULL) {

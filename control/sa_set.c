@@ -235,30 +235,11 @@ struct sa_set *sa_table_by_id(const struct sa_table *t, uint64_t id)
 	return NULL;
 }
 
-struct sa_set *sa_table_of_ids(struct sa_table *t, size_t step, size_t rest, struct sa_set_walk *walk)
+struct sa_set *sa_table_of_ids(const struct sa_table *t, size_t step, size_t rest, struct hash_walk *walk)
 {
-	hash_settle(&t->id);
-	const size_t places = t->id.mask + 1;
-	struct hash_node *node = walk->node;
+	struct hash_node *n = hash_next_of(&t->id, step, rest, walk); /* hash_id is the id itself */
 
-	if (node == NULL && walk->place == 0) {
-		walk->place = rest % places + 1; /* one more than the place that is gone through */
-		node = t->id.bucket[walk->place - 1];
-	} else if (node != NULL) {
-		node = node->next;
-	}
-	for (;; node = t->id.bucket[walk->place - 1]) {
-		for (; node != NULL; node = node->next) {
-			struct sa_set *set = node->owner;
-			if (set->id % step != rest)
-				continue;
-			walk->node = node;
-			return set;
-		}
-		if (walk->place - 1 + step >= places)
-			return NULL;
-		walk->place += step;
-	}
+	return n != NULL ? n->owner : NULL;
 }
 
 struct sa_set *sa_table_by_reference(const struct sa_table *t, const struct peer *peer, uint64_t reference)

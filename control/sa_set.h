@@ -79,11 +79,7 @@ struct sa_set *sa_table_by_reference(const struct sa_table *t, const struct peer
 
 /* Goes through the sets whose id, divided by `step` (a power of two), leaves `rest`: *walk is zero at first.
  * NULL after the last. The table must not change in between. */
-struct sa_set_walk {
-	size_t place;
-	struct hash_node *node;
-};
-struct sa_set *sa_table_of_ids(struct sa_table *t, size_t step, size_t rest, struct sa_set_walk *walk);
+struct sa_set *sa_table_of_ids(const struct sa_table *t, size_t step, size_t rest, struct hash_walk *walk);
 
 /* Goes through the sets of one key: *at is NULL at first. NULL after the last. The table must not change in
  * between. */

@@ -2,6 +2,7 @@
 #include "cmocka_all.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "control/hash.h"
 
@@ -70,11 +71,46 @@ static void nothing_is_lost_while_it_grows(void **state)
 	hash_free(&h);
 }
 
+/* Each time all of one rest are found, each once, and nobody else's growth is ended for it: with a million
+ * that would take tens of milliseconds at once. */
+static void those_of_one_rest_are_found_while_it_grows_which_they_do_not_hurry(void **state)
+{
+	static const size_t steps[] = {16, 256, 4096}; /* fewer than the buckets at first, and more */
+	static struct hash_node nodes[NODES];
+	static unsigned found[NODES];
+	struct hash h;
+	unsigned while_growing = 0;
+
+	(void)state;
+	assert_int_equal(hash_init(&h), 0);
+	for (size_t i = 0; i < NODES; i++) {
+		hash_insert(&h, &nodes[i], i * 3, &nodes[i]);
+		if (i % 11 == 10)
+			hash_remove(&h, &nodes[i / 2]);
+		if (i % 17 != 0)
+			continue;
+		const size_t step = steps[i % 3], rest = i * 3 % step, left = h.moved;
+		const bool is_growing = h.old != NULL;
+		struct hash_walk walk = {0};
+		memset(found, 0, sizeof(found));
+		for (struct hash_node *n; (n = hash_next_of(&h, step, rest, &walk)) != NULL;)
+			found[n - nodes]++;
+		for (size_t k = 0; k < NODES; k++)
+			assert_int_equal(found[k], nodes[k].owner != NULL && nodes[k].hash % step == rest);
+		assert_int_equal(h.old != NULL, is_growing);
+		assert_int_equal(h.moved, left);
+		while_growing += is_growing;
+	}
+	assert_true(while_growing > 10);
+	hash_free(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal_keys_are_all_found_while_the_index_grows_and_shrinks),
 		cmocka_unit_test(nothing_is_lost_while_it_grows),
+		cmocka_unit_test(those_of_one_rest_are_found_while_it_grows_which_they_do_not_hurry),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
