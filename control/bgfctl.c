@@ -98,7 +98,7 @@ static const struct command {
 	 0,
 	 CTL_BIT(DRAIN) | CTL_BIT(REFERENCE),
 	 set_release,
-	 "releases any set; with --peer one of that peer's, or all of them"},
+	 "releases any set; with --peer one of that peer's, or all of them (waits as long as they go)"},
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 

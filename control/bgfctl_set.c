@@ -9,12 +9,18 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bgfctl.h"
 #include "bgfctl_out.h"
 
-enum { KEY_FILE_MAX = 4096 };
+enum {
+	KEY_FILE_MAX = 4096,
+	LOOK_MS = 500,		  /* how often it is looked how far a RELEASE of all is */
+	PATIENCE_MS = 5000,	  /* so long none more may be gone; */
+	DRAIN_PATIENCE_MS = 60000 /* those that drain are still there, and do not show it */
+};
 
 /* Below 2^53, which every reader of JSON keeps exactly. */
 static uint64_t reference_of(const struct ctl *c)
@@ -199,6 +205,83 @@ static void print_released(const struct ctl *c, uint32_t count, uint32_t drain)
 	}
 }
 
+/* --- all sets of a peer --- */
+
+/* How far it is: the fewest sets that were left, and since when. */
+struct progress {
+	uint32_t left;
+	int64_t since; /* CLOCK_MONOTONIC, ms */
+	bool is_shown;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int look(struct ctl *c, struct progress *p)
+{
+	static struct zb_peer rows[1024];
+	size_t n = 0;
+	int r = zb_peers(c->zb, rows, sizeof(rows) / sizeof(rows[0]), &n, &c->error);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (rows[i].role != ZB_ROLE_PEER || strcmp(rows[i].name, c->option[CTL_OPT_PEER]) != 0 ||
+		    rows[i].sets >= p->left)
+			continue;
+		p->left = rows[i].sets;
+		p->since = now_ms();
+	}
+	if (r == 0 && p->left != UINT32_MAX && isatty(STDERR_FILENO)) {
+		fprintf(stderr, "\r\033[K%" PRIu32 " set%s left", p->left, p->left == 1 ? "" : "s");
+		p->is_shown = true;
+	}
+	return r;
+}
+
+/* No answer came yet. 0 when the request is to be repeated, which gets the same answer; negative: it goes no
+ * further. */
+static int wait_on(struct ctl *c, struct progress *p, uint32_t drain)
+{
+	const int64_t patience = drain > 0 ? DRAIN_PATIENCE_MS : PATIENCE_MS;
+
+	for (;;) {
+		int r = look(c, p);
+		if (r < 0)
+			return r;
+		if (now_ms() >= p->since + patience && p->left != UINT32_MAX)
+			snprintf(c->error.text, sizeof(c->error.text),
+				 "no set more is gone for %d s; %" PRIu32 " are left", (int)(patience / 1000),
+				 p->left);
+		if (now_ms() >= p->since + patience)
+			return -ETIMEDOUT;
+		/* The gateway has too many peers for one answer: it may lack this one. */
+		if (p->left == 0 || p->left == UINT32_MAX || drain > 0)
+			return 0;
+		usleep(LOOK_MS * 1000);
+	}
+}
+
+/* Waits as long as they go, unless --wait says how long. */
+static int release_all(struct ctl *c, uint64_t reference, uint32_t drain, uint32_t *ret_count)
+{
+	struct progress p = {.left = UINT32_MAX, .since = now_ms()};
+	int r;
+
+	do {
+		r = zb_release_all(c->zb, reference, drain, ret_count, &c->error);
+		if (r != -ETIMEDOUT || c->option[CTL_OPT_WAIT] != NULL)
+			break;
+		r = wait_on(c, &p, drain);
+	} while (r == 0);
+	if (p.is_shown)
+		fputs("\r\033[K", stderr);
+	return r;
+}
+
 int set_release(struct ctl *c)
 {
 	uint32_t drain = (uint32_t)ctl_number(c, CTL_OPT_DRAIN, 0, 3600, 0);
@@ -211,7 +294,7 @@ int set_release(struct ctl *c)
 	} else {
 		if (c->option[CTL_OPT_PEER] == NULL)
 			ctl_usage_error("'set release all' needs --peer NAME: all of whose sets?");
-		r = zb_release_all(c->zb, reference, drain, &count, &c->error);
+		r = release_all(c, reference, drain, &count);
 	}
 	if (r < 0)
 		return ctl_failed(c, r);

@@ -111,14 +111,16 @@ static const struct zb_stat stats[] = {
 	{.port = 0, .worker = 0, .name = "replay", .value = 0},
 };
 
-static void put_rows(struct zb_frame *a, const struct zb_message_in *m)
+static void put_rows(struct zb_frame *a, struct fake *f, const struct zb_message_in *m)
 {
-	static const struct zb_peer peer = {.name = "pcscf1", .instance_id = 9, .connections = 17, .sets = 3};
+	struct zb_peer peer = {.name = "pcscf1", .instance_id = 9, .connections = 17, .sets = 3};
 
 	for (size_t i = 0; m->header.type == ZB_MSG_PORTS && i < sizeof(ports) / sizeof(ports[0]); i++)
 		zb_put_port(a, &ports[i]);
 	for (size_t i = 0; m->header.type == ZB_MSG_COUNTERS && i < sizeof(stats) / sizeof(stats[0]); i++)
 		zb_put_stat(a, &stats[i]);
+	if (m->header.type == ZB_MSG_PEERS && f->leaving > 0)
+		peer.sets = --f->leaving;
 	if (m->header.type == ZB_MSG_PEERS)
 		zb_put_peer(a, &peer);
 }
@@ -191,7 +193,7 @@ static void put_answer(struct zb_frame *a, struct fake *f, const struct zb_messa
 		put_audit(a, f, m);
 		break;
 	default:
-		put_rows(a, m);
+		put_rows(a, f, m);
 	}
 }
 

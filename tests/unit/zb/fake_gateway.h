@@ -32,6 +32,8 @@ struct fake {
 	atomic_int ask;		 /* a HEARTBEAT of the gateway's goes before each answer */
 	atomic_ullong store_epoch;
 	atomic_uint ended_away;
+	atomic_uint
+		leaving; /* sets of its peer in PEERS: with each answer one less. 0: three, and they stay */
 	/* of AUDIT: what it holds; NULL: the three sets of QUERY. Not while a request is under way */
 	struct fake_row *audit;
 	size_t audit_count;

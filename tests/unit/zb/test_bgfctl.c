@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,6 +238,64 @@ static void test_no_gateway(void **state)
 	assert_non_null(strstr(output, "no answer within 100 ms"));
 }
 
+static const char release_all[] = "set release all --peer pcscf1";
+
+/* The gateway takes longer than one wait: what was asked is asked again once all are gone, and no word is
+ * lost about that where nobody looks. */
+static void test_a_release_of_all_is_waited_for_while_sets_go(void **state)
+{
+	(void)state;
+	gateway.ignore = 1;
+	gateway.leaving = 4;
+	assert_int_equal(run(release_all), 0);
+	assert_string_equal(output, "5 sets released\n");
+	assert_int_equal(gateway.leaving, 0);
+	gateway.ignore = 1; /* with a drain none goes before its time */
+	assert_int_equal(run("set release all --peer pcscf1 --drain 5"), 0);
+	assert_string_equal(output, "5 sets released, gone in 5 s\n");
+}
+
+static void test_a_release_of_all_that_stands_still_is_given_up(void **state)
+{
+	(void)state;
+	gateway.ignore = 1;
+	assert_int_equal(run(release_all), 1);
+	assert_non_null(strstr(output, "no set more is gone for 5 s; 3 are left"));
+	gateway.ignore = 1; /* who says how long waits so long */
+	assert_int_equal(run("set release all --peer pcscf1 --wait 100"), 1);
+	assert_non_null(strstr(output, "no answer within 100 ms"));
+}
+
+/* What comes to a terminal. */
+static void test_a_release_of_all_shows_how_far_it_is_on_a_terminal(void **state)
+{
+	char got[4096];
+	size_t used = 0;
+	ssize_t n;
+	int terminal;
+
+	(void)state;
+	gateway.ignore = 1;
+	gateway.leaving = 3;
+	pid_t pid = forkpty(&terminal, NULL, NULL, NULL);
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		execl(getenv("BGFCTL"), "bgfctl", "--socket", gateway.path, "set", "release", "all", "--peer",
+		      "pcscf1", NULL);
+		_exit(127);
+	}
+	while (used < sizeof(got) - 1 && (n = read(terminal, got + used, sizeof(got) - 1 - used)) > 0)
+		used += (size_t)n;
+	got[used] = '\0';
+	close(terminal);
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_non_null(strstr(got, "2 sets left"));
+	assert_non_null(strstr(got, "\r\033[K1 set left"));
+	assert_non_null(strstr(got, "\r\033[K5 sets released")); /* in its place */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +306,9 @@ int main(void)
 		cmocka_unit_test(test_bad_key_files),
 		cmocka_unit_test(test_events_are_followed),
 		cmocka_unit_test(test_audit),
+		cmocka_unit_test(test_a_release_of_all_is_waited_for_while_sets_go),
+		cmocka_unit_test(test_a_release_of_all_that_stands_still_is_given_up),
+		cmocka_unit_test(test_a_release_of_all_shows_how_far_it_is_on_a_terminal),
 		cmocka_unit_test(test_no_gateway),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
