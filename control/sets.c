@@ -16,7 +16,8 @@
 
 #define SECOND UINT64_C(1000000000)
 
-enum { EXPIRE_AT_ONCE = 256 }; /* then the loop may do something else */
+/* Sets that end in a turn of the loop: so many, and for so long; then it may do something else. */
+enum { EXPIRE_AT_ONCE = 256, EXPIRE_TURN_US = 2000 };
 
 /* --- showing --- */
 
@@ -111,7 +112,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (read(fd, &ticks, sizeof(ticks)) < 0 && errno != EAGAIN)
 		log_line(LOG_LEVEL_ERROR, "timer: %s", strerror(errno));
 	c->timer_at = 0;
-	for (int i = 0; i < EXPIRE_AT_ONCE; i++) {
+	for (int i = 0;
+	     i < EXPIRE_AT_ONCE && (i == 0 || timers_now() < now + EXPIRE_TURN_US * UINT64_C(1000)); i++) {
 		struct sa_set *set = timers_first(&c->timers);
 		if (set == NULL || set->expires > now)
 			break;

@@ -360,6 +360,20 @@ static void a_flood_of_requests_takes_its_share_of_a_turn(void **state)
 	}
 }
 
+/* Whoever has very many sets of one UE makes each end take long. */
+static void sets_that_end_together_take_their_share_of_a_turn(void **state)
+{
+	enum { SETS = 4000, ENDS_MS = 1000, AT_ONCE = 256 };
+	struct harness *h = *state;
+
+	fill(h, SETS, ENDS_MS, true);
+	usleep(ENDS_MS * 1000);
+	one_turn(h);
+	assert_in_range(SETS - h->control.table.count, 1, AT_ONCE * 9 / 10);
+	harness_run_for(h, 20); /* and goes on */
+	assert_true(h->control.table.count < SETS - 2);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -379,6 +393,7 @@ int main(void)
 		T(bye_is_answered_and_closes),
 		T(pcscfs_are_served_before_those_who_only_watch),
 		T(a_flood_of_requests_takes_its_share_of_a_turn),
+		T(sets_that_end_together_take_their_share_of_a_turn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
