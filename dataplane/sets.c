@@ -10,6 +10,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include "bgf_spi.h"
+#include "claim.h"
 #include "crypto.h"
 #include "log.h"
 #include "owner.h"
@@ -72,19 +73,6 @@ static int64_t slot_of(const struct sets *s, uint64_t set_id)
 
 /* ---- what packets see of a set ---- */
 
-/* The outbound tuple of out[which] (rule 1). */
-static struct tuple_key key_of(const struct sets *s, uint32_t slot, uint32_t which)
-{
-	const struct sa_hot *h = &s->hot[slot];
-	struct tuple_key key = {.served = h->shared.served,
-				.port_local = h->out[which].port_local,
-				.port_ue = h->out[which].port_ue,
-				.ipv6 = (h->shared.flags & SA_IPV6) != 0};
-
-	memcpy(key.ue, h->shared.ue, sizeof(key.ue));
-	return key;
-}
-
 /* Fills the hot lines from the cold record, all but inbound SPIs, sequence numbers, windows and counters. */
 static int hot_fill(struct sets *s, uint32_t slot, uint16_t served)
 {
@@ -125,30 +113,10 @@ static void inbound_publish(struct sets *s, uint32_t slot)
 static void unlink_set(struct sets *s, uint32_t slot)
 {
 	for (uint32_t which = 0; which < 2; which++) {
-		struct tuple_key key = key_of(s, slot, which);
+		struct tuple_key key = claim_key(s->args.store, slot, which);
 		__atomic_store_n(&s->hot[slot].in[which].spi, 0, __ATOMIC_RELEASE);
 		tuple_remove(s->args.tuples, &key, tuple_ref(slot, which)); /* -ENOENT: another's */
 	}
-}
-
-/* Gives a set an outbound tuple that is free, or, with `take`, one that another set has (rule 6): with one
- * store, so that no packet finds neither. The record of the new owner comes first, so that after a crash in
- * between both claim it and the younger gets it. */
-static int tuple_claim(struct sets *s, uint32_t slot, uint32_t which, bool take)
-{
-	struct tuple_key key = key_of(s, slot, which);
-	uint32_t ref = tuple_ref(slot, which), other = tuple_find(s->args.tuples, &key);
-
-	if (other == ref || (other != TUPLE_NONE && !take))
-		return 0;
-	int rc = other == TUPLE_NONE ? tuple_add(s->args.tuples, &key, ref)
-				     : tuple_replace(s->args.tuples, &key, ref);
-	if (rc != 0)
-		return rc;
-	cold_of(s, slot)->tuples |= (uint8_t)(1 << which);
-	if (other != TUPLE_NONE)
-		cold_of(s, other >> 1)->tuples &= (uint8_t) ~(1 << (other & 1));
-	return 0;
 }
 
 /* ---- changes that wait for the workers ---- */
@@ -192,7 +160,7 @@ static void tell_tcp_gone(const struct sets *s, uint32_t slot, const struct dpl_
 	if (s->args.tcp_gone == NULL || !(s->hot[slot].shared.flags & SA_TCP))
 		return;
 	for (uint32_t which = 0; which < 2; which++) {
-		struct tuple_key key = key_of(s, slot, which);
+		struct tuple_key key = claim_key(s->args.store, slot, which);
 		if (tuple_find(s->args.tuples, &key) == TUPLE_NONE)
 			s->args.tcp_gone(s->args.tcp_context, &set->selectors, which);
 	}
@@ -335,8 +303,8 @@ int sets_add(struct sets *s, const struct dpl_set_add *add, const struct sets_ti
 		return -ENOSPC;
 	uint32_t slot = slot_take(s);
 	rc = record_fill(s, slot, add, served);
-	for (uint32_t which = 0; which < 2 && rc == 0; which++)
-		rc = tuple_claim(s, slot, which, false);
+	if (rc == 0)
+		rc = claim_both(s->args.store, s->args.tuples, slot, false);
 	if (rc != 0) {
 		/* nobody can have the slot but over a tuple, and packets on that one go out under the SA or
 		 * not at all: wiping waits for the workers as any removal does */
@@ -354,11 +322,9 @@ int sets_add(struct sets *s, const struct dpl_set_add *add, const struct sets_ti
 /* Makes a change; again, it changes nothing more. 0, or -errno and nothing is changed. */
 static int change_make(struct sets *s, uint32_t slot, const struct dpl_set_update *u)
 {
-	for (uint32_t which = 0; which < 2; which++) {
-		int rc = tuple_claim(s, slot, which, u->takes_over);
-		if (rc != 0)
-			return rc;
-	}
+	int rc = claim_both(s->args.store, s->args.tuples, slot, u->takes_over);
+	if (rc != 0)
+		return rc;
 	struct store_cold *c = cold_of(s, slot);
 	uint8_t *flags = &s->hot[slot].shared.flags;
 	c->name = u->name;
@@ -491,12 +457,12 @@ static const char *recover_one(struct sets *s, uint32_t slot)
 		if (!(c->tuples & 1 << which))
 			continue;
 		/* both claim it after a crash in a take-over: the younger has it (its set id is higher) */
-		struct tuple_key key = key_of(s, slot, which);
+		struct tuple_key key = claim_key(s->args.store, slot, which);
 		uint32_t other = tuple_find(s->args.tuples, &key);
 		bool younger = other == TUPLE_NONE || cold_of(s, other >> 1)->set_id < c->set_id;
 		if (!younger)
 			c->tuples &= (uint8_t) ~(1 << which);
-		else if (tuple_claim(s, slot, which, true) != 0)
+		else if (claim_one(s->args.store, s->args.tuples, slot, which, true) != 0)
 			return "the look-up table is full";
 	}
 	if (c->watch && !(s->hot[slot].shared.flags & SA_WATCH_FIRST))
@@ -511,7 +477,7 @@ static void recover_unclaimed(struct sets *s)
 {
 	for (uint32_t slot = 0; slot < s->capacity; slot++)
 		for (uint32_t which = 0; which < 2 && cold_of(s, slot)->record == STORE_LIVE; which++)
-			if (tuple_claim(s, slot, which, false) != 0)
+			if (claim_one(s->args.store, s->args.tuples, slot, which, false) != 0)
 				dp_log(DP_WARNING,
 				       "set %llu (slot %u) has no outbound SA: the look-up table is full",
 				       (unsigned long long)cold_of(s, slot)->set_id, slot);
