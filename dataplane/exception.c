@@ -482,7 +482,7 @@ static int side_start(struct side *s, const struct exceptions_args *a, enum port
 	int r = tap_open(&tap, &s->tap, &ifindex, error, error_size);
 	if (r < 0)
 		return r;
-	return netlink_open(tap.netns, ifindex, s->nexthops, &s->netlink, error, error_size);
+	return netlink_open(tap.netns, ifindex, s->nexthops, a->served, &s->netlink, error, error_size);
 }
 
 int exceptions_start(const struct exceptions_args *args, struct exceptions **ret, char *error,

@@ -16,6 +16,7 @@ struct config_port;
 struct nexthop_table;
 struct rte_mempool;
 struct rte_ring;
+struct served_table;
 
 /* Why a worker hands a packet over; in its metadata (pkt.h). */
 enum exception_kind {
@@ -35,6 +36,7 @@ struct exceptions_args {
 	const struct port *port[PORT_SIDES];
 	const struct config_port *config[PORT_SIDES];
 	struct nexthop_table *nexthops[PORT_SIDES];
+	const struct served_table *served;
 	struct rte_ring *to_kernel;
 	struct rte_ring *from_kernel[PORT_SIDES]; /* whole frames for that port */
 	struct rte_mempool *pool;

@@ -260,8 +260,10 @@ static int tables_start(struct gateway *g)
 
 static int kernel_start(struct gateway *g)
 {
-	struct exceptions_args args = {
-		.to_kernel = g->to_kernel, .pool = g->pool[PORT_ACCESS], .rate = g->dp->exception_rate};
+	struct exceptions_args args = {.served = &g->served,
+				       .to_kernel = g->to_kernel,
+				       .pool = g->pool[PORT_ACCESS],
+				       .rate = g->dp->exception_rate};
 
 	for (int side = 0; side < PORT_SIDES; side++) {
 		args.port[side] = &g->port[side];

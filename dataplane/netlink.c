@@ -7,6 +7,7 @@
  */
 #include "netlink.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
@@ -20,6 +21,7 @@
 #include "log.h"
 #include "netns.h"
 #include "nexthop.h"
+#include "served.h"
 
 enum {
 	RECEIVE_BUFFER = 4 << 20, /* octets; some 10,000 events */
@@ -43,10 +45,13 @@ static const struct {
 	{RTM_GETNEIGH, AF_UNSPEC},
 };
 enum { DUMP_PARTS = sizeof(dump_parts) / sizeof(dump_parts[0]), DUMP_NONE = -1 };
+static_assert((int)SERVED_MAX <= 64, "a bit for each served address");
 
 struct netlink {
 	struct mnl_socket *socket;
 	struct nexthop_table *table;
+	const struct served_table *served;
+	uint64_t served_told, served_said; /* of this dump; in the log: bits by index */
 	unsigned ifindex;
 	char tap[IF_NAMESIZE];
 	uint32_t seq;
@@ -86,6 +91,7 @@ static void dump_begin(struct netlink *n, uint64_t now)
 {
 	n->dump_wanted = n->dump_torn = n->full_said = false;
 	n->dump_began = now;
+	n->served_told = 0;
 	n->part = 0;
 	nexthop_dump_begin(n->table);
 	dump_part(n);
@@ -153,6 +159,27 @@ static void entered(struct netlink *n, int r)
 	       n->tap);
 }
 
+/* The kernel beside a port speaks for the port, never for a P-CSCF: were a served address the tap's own, what
+ * its programs send from there would go to UEs in the clear, and what came for it would have no way on. */
+static bool is_served(struct netlink *n, const struct bgf_addr *own)
+{
+	const uint16_t index = served_find(n->served, own->octet, own->family == 6);
+	char text[BGF_ADDR_STRLEN];
+
+	if (index == SERVED_NONE)
+		return false;
+	const uint64_t bit = UINT64_C(1) << index;
+	if (!(n->served_said & bit))
+		dp_log(DP_ERROR,
+		       "tap %s: %s is a served address: a P-CSCF's behind the core port, never one of a tap. "
+		       "It is not taken for the gateway's own, and what the kernel sends from it is dropped "
+		       "(tap_source); remove it with 'ip addr del'",
+		       n->tap, bgf_addr_text(own, text));
+	n->served_told |= bit;
+	n->served_said |= bit;
+	return true;
+}
+
 static void on_address(struct netlink *n, const struct nlmsghdr *h)
 {
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
@@ -168,7 +195,8 @@ static void on_address(struct netlink *n, const struct nlmsghdr *h)
 	if (flags & IFA_F_DADFAILED)
 		return;
 	/* IFA_ADDRESS is the peer's on a point-to-point link; IFA_LOCAL, where there is one, ours. */
-	if (read_address(all.at[IFA_LOCAL], &own) || read_address(all.at[IFA_ADDRESS], &own))
+	if ((read_address(all.at[IFA_LOCAL], &own) || read_address(all.at[IFA_ADDRESS], &own)) &&
+	    !is_served(n, &own))
 		entered(n, nexthop_local_add(n->table, &own));
 }
 
@@ -346,6 +374,7 @@ static void on_done(struct netlink *n, const struct nlmsghdr *h)
 		return;
 	}
 	nexthop_dump_end(n->table);
+	n->served_said &= n->served_told; /* one that comes again is said again */
 	n->filled = true;
 	n->ticked = 0; /* new gateways are asked for now */
 }
@@ -464,15 +493,18 @@ static int open_here(struct netlink *n)
 	return if_indextoname(n->ifindex, n->tap) ? 0 : -errno;
 }
 
-int netlink_open(const char *netns, unsigned ifindex, struct nexthop_table *table, struct netlink **ret,
-		 char *error, size_t error_size)
+int netlink_open(const char *netns, unsigned ifindex, struct nexthop_table *table,
+		 const struct served_table *served, struct netlink **ret, char *error, size_t error_size)
 {
 	int back, r = -ENOMEM;
 	struct netlink *n = calloc(1, sizeof(*n));
 
 	if (n) {
-		*n = (struct netlink){
-			.table = table, .ifindex = ifindex, .part = DUMP_NONE, .dump_wanted = true};
+		*n = (struct netlink){.table = table,
+				      .served = served,
+				      .ifindex = ifindex,
+				      .part = DUMP_NONE,
+				      .dump_wanted = true};
 		r = netns_enter(netns, &back);
 	}
 	if (r == 0) {

@@ -13,11 +13,13 @@
 struct bgf_addr;
 struct nexthop_table;
 struct netlink;
+struct served_table;
 
-/* Opens netlink in the namespace of the tap and asks for everything. 0 or a negative errno with the reason in
+/* Opens netlink in the namespace of the tap and asks for everything. A served address on the tap is a
+ * mistake: it is logged, and never one of the gateway's own. 0 or a negative errno with the reason in
  * error[]. */
-int netlink_open(const char *netns, unsigned ifindex, struct nexthop_table *table, struct netlink **ret,
-		 char *error, size_t error_size);
+int netlink_open(const char *netns, unsigned ifindex, struct nexthop_table *table,
+		 const struct served_table *served, struct netlink **ret, char *error, size_t error_size);
 void netlink_close(struct netlink *n);
 int netlink_fd(const struct netlink *n);
 

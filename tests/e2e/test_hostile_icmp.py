@@ -243,6 +243,38 @@ def flood(field, packet, begin):
 
 
 @BOTH
+@pytest.mark.parametrize("side", ("access", "core"))
+def test_rule_25_a_served_address_on_a_tap_says_nothing_in_the_clear(field, ues, side, family):
+    """An operator's mistake: it is logged, no program speaks from there to a UE or to the core, and the P-CSCF behind
+    the core port is served on."""
+    ue, tap = ues[family], {"access": "bgf-acc", "core": "bgf-core"}[side]
+    error = f"error: tap {tap}: {ue.served} is a served address"
+    target = ue.address if side == "access" else {4: netns.CORE4, 6: netns.CORE6}[family]
+    address = (f"{ue.served}/{32 if family == 4 else 128}", "dev", tap)
+    begin = len(field.gateway.dataplane.log())
+    ue.passes()  # and the kernel knows the neighbour
+    before = field.counters()
+    netns.run("ip", "-n", field.lab.tap, "addr", "add", *address, *(("nodad",) if family == 6 else ()))
+    try:
+        wait_for(lambda: error in field.gateway.dataplane.log()[begin:], error)
+        getattr(field, side).forget()
+        for port in (5060, 6060):
+            with netns.inside(field.lab.tap):
+                program = socket.socket({4: socket.AF_INET, 6: socket.AF_INET6}[family], socket.SOCK_DGRAM)
+            program.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, tap.encode())
+            program.bind((ue.served, port))
+            program.sendto(sip("OPTIONS"), (target, ue.port_us))
+            program.close()
+        wait_for(lambda: (field.counters() - before)[side, "tap_source"] > 0, "tap_source is counted")
+        field.settle()
+        assert not [p for p in getattr(field, side).packets() if b"OPTIONS sip:" in p]
+        ue.passes()
+        ue.reached()
+    finally:
+        netns.run("ip", "-n", field.lab.tap, "addr", "del", *address)
+
+
+@BOTH
 def test_more_icmp_errors_than_their_rate(field, ues, family):
     """A flood of what asks for errors gets as many as the rate allows, and is dropped by its name all the same."""
     packet = last_hop(plain(ues[family].address, ues[family].served, 5070, 5060, sip("OPTIONS")), 1)

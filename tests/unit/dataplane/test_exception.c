@@ -9,7 +9,6 @@
 #include <netinet/if_ether.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -18,8 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -32,49 +29,23 @@
 #include "config/config.h"
 #include "exception.h"
 #include "hold.h"
+#include "kernel_fixture.h"
 #include "nexthop.h"
 #include "pkt.h"
+#include "served.h"
 
-enum { SKIP = 77, DPDK_ID = 3, RATE = 1000 };
+enum { DPDK_ID = 3, RATE = 1000 };
 
 static const uint8_t access_mac[6] = {2, 0, 0, 0, 0xac, 1}, phone_mac[6] = {2, 0, 0, 0, 0xee, 1};
 static struct port port[PORT_SIDES];
 static struct config_port config[PORT_SIDES];
-static struct exceptions_args args;
+static const struct served_table served;
+static struct exceptions_args args = {.served = &served};
 static struct exceptions *exceptions;
 static struct rte_rcu_qsbr *rcu;
 static char error[512];
 
-__attribute__((format(printf, 1, 2))) static int shell(const char *format, ...)
-{
-	char command[512];
-	va_list a;
-
-	va_start(a, format);
-	vsnprintf(command, sizeof(command), format, a);
-	va_end(a);
-	return system(command);
-}
-
-static struct bgf_addr addr(const char *text)
-{
-	struct bgf_addr a;
-	assert_int_equal(bgf_addr_parse(text, &a), 0);
-	return a;
-}
-
 /* ---- fixtures ---- */
-
-/* A namespace that nobody else sees and that ends with the process, however that ends. */
-static int private_netns(void)
-{
-	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-		return -1;
-	mkdir("/run/netns", 0755);
-	if (mount("bgf-test", "/run/netns", "tmpfs", 0, NULL) != 0)
-		return -1;
-	return shell("ip netns add taps && ip -n taps link set lo up");
-}
 
 static int start(void)
 {
