@@ -24,6 +24,8 @@ enum {
 	CONFIG_PATH_MAX = 108,	   /* fits sockaddr_un */
 	CONFIG_TELEMETRY_MAX = 49, /* fits it with /dpdk/PREFIX/dpdk_telemetry.v2 behind it */
 	CONFIG_HANDOVER = 1024,	   /* packets that wait in a ring between workers */
+	CONFIG_KERNEL_RING = 4096, /* in each of the three rings between the workers and the main lcore */
+	CONFIG_MBUFS_MIN = 2048,
 };
 
 /* An address that the gateway serves: a P-CSCF's Gm address, behind the core port. */
@@ -56,7 +58,7 @@ struct config_dataplane {
 	bool huge_pages;		      /* false: go on with normal pages */
 	char file_prefix[32];		      /* DPDK's, one a process on a host */
 	char telemetry[CONFIG_TELEMETRY_MAX]; /* folder of DPDK's telemetry socket; "": none */
-	uint32_t mbufs;			      /* packet buffers */
+	uint32_t mbufs;			      /* packet buffers; 0: config_mbufs says how many */
 	uint32_t idle_sleep_us;		      /* a worker that found nothing sleeps as long; 0: it polls on */
 	uint32_t clear_rate, clear_burst;     /* clear packets a second from one source; how many at once */
 	uint32_t exception_rate;	      /* packets a second to the kernel, a port */
@@ -96,6 +98,10 @@ struct bgf_config {
  * one a line: FILE:LINE: KEY: found WHAT; allowed: WHAT and *ret_config left alone. Not thread-safe within
  * one FILE. */
 int config_load(const char *path, struct bgf_config *ret_config, FILE *errors);
+
+/* The packet buffers to make: `mbufs`, or, where that is 0, enough for all that the queues and rings of these
+ * workers hold at once. */
+uint32_t config_mbufs(const struct config_dataplane *dataplane);
 
 /* Prints every key with its type, range, default and help. */
 void config_help(FILE *out);

@@ -101,19 +101,43 @@ static void rule_ports_differ(struct load *load)
 	}
 }
 
+/* The buffers that a worker's queues hold when they are full, and its rings. With fewer the ports run dry. */
+static uint32_t buffers_queued(const struct config_dataplane *d)
+{
+	const uint32_t each = d->access.rx_descriptors + d->access.tx_descriptors + d->core.rx_descriptors +
+			      d->core.tx_descriptors + (d->worker_count > 1 ? 2 * CONFIG_HANDOVER : 0);
+
+	return each * d->worker_count;
+}
+
+/* Behind the first worker's, what the rings of the kernel hold covers bursts and caches too; each further one
+ * brings its own. */
+uint32_t config_mbufs(const struct config_dataplane *d)
+{
+	enum { WORKER_HOLDS = 2048 /* bursts, a cache, what waits for a shared transmit queue */ };
+
+	if (d->mbufs != 0)
+		return d->mbufs;
+	return buffers_queued(d) + 3 * CONFIG_KERNEL_RING + (d->worker_count - 1) * WORKER_HOLDS;
+}
+
 static void rule_buffers_suffice(struct load *load)
 {
 	const struct config_dataplane *d = &load->config->dataplane;
-	uint32_t queued = d->access.rx_descriptors + d->access.tx_descriptors + d->core.rx_descriptors +
-			  d->core.tx_descriptors + (d->worker_count > 1 ? 2 * CONFIG_HANDOVER : 0);
+	const uint32_t queued = buffers_queued(d);
 	char found[RULE_FOUND], allowed[RULE_FOUND];
 
-	if (d->mbufs > queued * d->worker_count)
+	if (d->mbufs == 0 || (d->mbufs > queued && d->mbufs >= CONFIG_MBUFS_MIN))
 		return;
 	snprintf(found, sizeof(found), "%u", d->mbufs);
-	snprintf(allowed, sizeof(allowed), "more than %u, the descriptors%s of %u worker%s",
-		 queued * d->worker_count, d->worker_count == 1 ? "" : " and rings", d->worker_count,
-		 d->worker_count == 1 ? "" : "s");
+	if (queued < CONFIG_MBUFS_MIN)
+		snprintf(allowed, sizeof(allowed), "0 (as many as are needed), or %u and more",
+			 (unsigned)CONFIG_MBUFS_MIN);
+	else
+		snprintf(allowed, sizeof(allowed),
+			 "0 (as many as are needed), or more than %u, the descriptors%s of %u worker%s",
+			 queued, d->worker_count == 1 ? "" : " and rings", d->worker_count,
+			 d->worker_count == 1 ? "" : "s");
 	rule_fault(load, "dataplane.mbufs", found, allowed);
 }
 

@@ -141,8 +141,11 @@ const struct schema_key schema[] = {
 	 .fallback = "/run/bgf",
 	 .help = "folder of DPDK's telemetry: its socket is FOLDER/dpdk/PREFIX/dpdk_telemetry.v2; \"\": "
 		 "none"},
-	{"dataplane.mbufs", AT(dataplane.mbufs), INTEGER(2048, 4194304), .fallback = "16384",
-	 .help = "packet buffers; more than all queues' descriptors together"},
+	{"dataplane.mbufs", AT(dataplane.mbufs), INTEGER(0, 4194304), .fallback = "0",
+	 .help = "packet buffers; 0: as many as the workers' queues and rings need (16384 for one worker "
+		 "with "
+		 "1024 descriptors a queue); else at least 2048, and more than all their descriptors "
+		 "together"},
 	{"dataplane.idle_sleep_us", AT(dataplane.idle_sleep_us), INTEGER(0, 10000), .fallback = "50",
 	 .help = "a worker that found nothing sleeps so long, up to 16 times as long when nothing comes for "
 		 "a while; "

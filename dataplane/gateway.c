@@ -41,7 +41,6 @@
 
 enum {
 	POOL_CACHE = 256, /* mbufs that a lcore keeps hot */
-	KERNEL_RING = 4096,
 	NOTICES_RING = 16384,
 	/* Frames that wait for another worker: as many as wait in a receive queue. What is longer adds to the
 	 * delay, and lets the sets of one overloaded worker take the buffers from all others. */
@@ -120,9 +119,11 @@ static int pool_new(struct gateway *g, int side, uint32_t mbufs)
 		rte_pktmbuf_pool_create(name, mbufs, POOL_CACHE, 0, (uint16_t)room, g->port[side].socket);
 	if (g->pool[side] == NULL)
 		return fault(g, -rte_errno,
-			     "%u packet buffers of %u octets on NUMA node %d: %s; raise memory_mb (%u) or "
-			     "lower mbufs",
+			     "%u packet buffers of %u octets on NUMA node %d: %s; raise memory_mb (%u), or "
+			     "have fewer (mbufs)",
 			     mbufs, room, g->port[side].socket, rte_strerror(rte_errno), g->dp->memory_mb);
+	dp_log(DP_INFO, "%u packet buffers of %u octets on NUMA node %d%s", mbufs, room, g->port[side].socket,
+	       g->dp->mbufs == 0 ? ", as many as the queues and rings need" : "");
 	return 0;
 }
 
@@ -137,13 +138,14 @@ static void pools_stop(struct gateway *g)
 static int pools_start(struct gateway *g)
 {
 	const bool shared = g->port[PORT_ACCESS].socket == g->port[PORT_CORE].socket;
+	const uint32_t mbufs = config_mbufs(g->dp);
 	int rc = pkt_register();
 
 	if (rc != 0)
 		return fault(g, rc, "no room for packet metadata in DPDK's buffers: %s", strerror(-rc));
-	rc = pool_new(g, PORT_ACCESS, shared ? g->dp->mbufs : g->dp->mbufs / 2);
+	rc = pool_new(g, PORT_ACCESS, shared ? mbufs : mbufs / 2);
 	if (rc == 0 && !shared)
-		rc = pool_new(g, PORT_CORE, g->dp->mbufs / 2);
+		rc = pool_new(g, PORT_CORE, mbufs / 2);
 	if (rc != 0)
 		pools_stop(g);
 	else if (shared)
@@ -198,12 +200,12 @@ static struct rte_ring *ring_between(const char *name, uint16_t to)
 static int rings_start(struct gateway *g)
 {
 	g->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	g->to_kernel = ring_new("to_kernel", 0, KERNEL_RING, RING_F_SC_DEQ);
+	g->to_kernel = ring_new("to_kernel", 0, CONFIG_KERNEL_RING, RING_F_SC_DEQ);
 	g->notices = ring_new("notices", 0, NOTICES_RING, RING_F_SC_DEQ);
 	bool whole = g->wake >= 0 && g->to_kernel != NULL && g->notices != NULL;
 	for (unsigned side = 0; side < PORT_SIDES && whole; side++) {
 		g->from_kernel[side] =
-			ring_new("from_kernel", side, KERNEL_RING, RING_F_SP_ENQ | RING_F_SC_DEQ);
+			ring_new("from_kernel", side, CONFIG_KERNEL_RING, RING_F_SP_ENQ | RING_F_SC_DEQ);
 		whole = g->from_kernel[side] != NULL;
 	}
 	for (uint16_t i = 0; i < g->workers && g->workers > 1 && whole; i++) {

@@ -85,9 +85,11 @@ def test_both_workers_work_and_each_ue_keeps_its_order(field, ues):
 def test_another_number_of_workers_over_the_same_store(field, ues, cores):
     gateway = field.gateway
     gateway.dataplane.stop()
+    begin, buffers = len(gateway.dataplane.log()), 16384 if cores.count(",") == 0 else 26624
     gateway.change({"dataplane.worker_cores": cores})
     gateway.dataplane.start()
     wait_until_serving(gateway)
+    assert f" {buffers} packet buffers of " in gateway.dataplane.log()[begin:]
     assert len(gateway.sets(state="established")) == len(ues) + 1  # and the witness's
     field.settle()
     reach(ues)

@@ -163,11 +163,17 @@ static const struct fault faults[] = {
 	 "6: dataplane.core.tap: found \"tap-a\", the access port's tap; allowed: another tap than the "
 	 "access port's\n"},
 	{"too few buffers", "dataplane = {", "dataplane = { mbufs = 4096;",
-	 "4: dataplane.mbufs: found 4096; allowed: more than 4096, the descriptors of 1 worker\n"},
+	 "4: dataplane.mbufs: found 4096; allowed: 0 (as many as are needed), or more than 4096, the "
+	 "descriptors of 1 worker\n"},
+	{"too few buffers for short queues", "",
+	 "name = \"g\"; served = ( { address = \"10.50.0.1\"; } ); dataplane = { mbufs = 2047;\n"
+	 "access = { device = \"a\"; tap = \"a\"; rx_descriptors = 64; tx_descriptors = 64; };\n"
+	 "core = { device = \"c\"; tap = \"c\"; rx_descriptors = 64; tx_descriptors = 64; }; };\n",
+	 "1: dataplane.mbufs: found 2047; allowed: 0 (as many as are needed), or 2048 and more\n"},
 	{"too few buffers for three workers", "dataplane = {",
 	 "dataplane = { mbufs = 12288; worker_cores = [ 1, 2, 3 ];",
-	 "4: dataplane.mbufs: found 12288; allowed: more than 18432, the descriptors and rings of 3 "
-	 "workers\n"},
+	 "4: dataplane.mbufs: found 12288; allowed: 0 (as many as are needed), or more than 18432, the "
+	 "descriptors and rings of 3 workers\n"},
 	{"store is the link", "dataplane = {", "dataplane = { store = \"/run/bgf/dataplane.sock\";",
 	 "4: dataplane.store: found \"/run/bgf/dataplane.sock\", which is dataplane.link; allowed: a path of "
 	 "its own\n"},
@@ -267,7 +273,7 @@ static void what_is_allowed_loads(void **state)
 static void all_faults_of_a_file_are_said_at_once(void **state)
 {
 	static const char text[] =
-		"name = 7;\nserved = ( { address = \"x\"; } );\ndataplane = {\n mbufs = 1;\n speed = 2;\n"
+		"name = 7;\nserved = ( { address = \"x\"; } );\ndataplane = {\n mbufs = -1;\n speed = 2;\n"
 		" access = { }; core = { device = \"d\"; tap = \"t\"; }; };\n";
 	static const char *const keys[] = {":1: name: ",
 					   ":2: served[0].address: ",
@@ -311,6 +317,7 @@ static void the_defaults_are_the_tables(void **state)
 	assert_int_equal(c.dataplane.worker_count, 1);
 	assert_int_equal(c.dataplane.worker_cores[0], 1);
 	assert_true(c.dataplane.huge_pages);
+	assert_int_equal(c.dataplane.mbufs, 0);
 	assert_int_equal(c.dataplane.idle_sleep_us, 50);
 	assert_string_equal(c.dataplane.access.device, "net_af_xdp0,iface=a");
 	assert_string_equal(c.dataplane.core.tap, "tap-c");
@@ -326,6 +333,35 @@ static void the_defaults_are_the_tables(void **state)
 	assert_int_equal(c.control.peer_gone_s, 3600);
 	assert_int_equal(c.control.overload_delay_ms, 250);
 	assert_int_equal(c.control.overload_retry_s, 2);
+}
+
+static void buffers_are_as_many_as_the_workers_need(void **state)
+{
+	static const struct {
+		const char *keys;
+		uint32_t mbufs;
+	} cases[] = {
+		{"", 16384},
+		{"mbufs = 0; worker_cores = [ 1, 2 ];", 26624},
+		{"worker_cores = [ 1, 2, 3 ];", 34816},
+		{"worker_cores = [ 1, 2, 3, 4, 5, 6, 7, 8 ];", 75776},
+		{"mbufs = 4097;", 4097},
+		{"mbufs = 18433; worker_cores = [ 1, 2, 3 ];", 18433},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char path[32], to[128], *errors, *text;
+		struct bgf_config c;
+
+		snprintf(to, sizeof(to), "dataplane = { %s", cases[i].keys);
+		text = changed_file(&(const struct fault){"", "dataplane = {", to, NULL});
+		if (load_text(text, &c, path, &errors) != 0)
+			fail_msg("%s: %s", cases[i].keys, errors);
+		assert_int_equal(config_mbufs(&c.dataplane), cases[i].mbufs);
+		free(errors);
+		free(text);
+	}
 }
 
 static void values_of_a_file_are_taken(void **state)
@@ -452,6 +488,7 @@ int main(void)
 		cmocka_unit_test(what_is_allowed_loads),
 		cmocka_unit_test(all_faults_of_a_file_are_said_at_once),
 		cmocka_unit_test(the_defaults_are_the_tables),
+		cmocka_unit_test(buffers_are_as_many_as_the_workers_need),
 		cmocka_unit_test(values_of_a_file_are_taken),
 		cmocka_unit_test(files_that_cannot_be_read),
 		cmocka_unit_test(the_example_validates_and_shows_every_key),
