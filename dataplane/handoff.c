@@ -18,32 +18,46 @@ static void wake_main(const struct worker *w)
 	(void)written;
 }
 
-static bool counted_as_drop(const struct pkt *p)
+/* Returns how many the main lcore has. */
+static unsigned send_exceptions(struct worker *w)
 {
-	return p->exception == EXCEPTION_TOO_BIG || p->exception == EXCEPTION_TTL ||
-	       p->exception == EXCEPTION_RESET;
-}
-
-void handoff_flush(struct worker *w)
-{
-	if (w->exception_count == 0)
-		return;
-	for (uint16_t i = 0; i < w->exception_count; i++) {
-		const struct pkt *p = pkt(w->exception[i]);
-		w->counters[p->side].exceptions += !counted_as_drop(p);
-	}
+	for (uint16_t i = 0; i < w->exception_count; i++)
+		w->counters[pkt(w->exception[i])->side].exceptions++;
 	const unsigned sent =
 		rte_ring_enqueue_burst(w->to_kernel, (void **)w->exception, w->exception_count, NULL);
 	for (uint16_t i = (uint16_t)sent; i < w->exception_count; i++) {
 		struct rte_mbuf *m = w->exception[i];
-		if (counted_as_drop(pkt(m))) {
-			drop_silently(w, m);
-			continue;
-		}
 		w->counters[pkt(m)->side].exceptions--;
 		drop(w, m, BGF_DROP_EXCEPTION_FULL);
 	}
 	w->exception_count = 0;
+	return sent;
+}
+
+/* What is answered was dropped, for a reason that is counted, and who is not answered now asks again. So it
+ * never takes more than half of the ring: whoever sends a flood of it, and P-CSCFs when many sets go at once
+ * (rule 24), leave room for ARP and neighbour discovery. */
+static unsigned send_answers(struct worker *w)
+{
+	const unsigned half = rte_ring_get_capacity(w->to_kernel) / 2,
+		       room = rte_ring_free_count(w->to_kernel);
+	const unsigned n = RTE_MIN(room > half ? room - half : 0, (unsigned)w->answer_count);
+	const unsigned sent = n > 0 ? rte_ring_enqueue_burst(w->to_kernel, (void **)w->answer, n, NULL) : 0;
+
+	for (uint16_t i = (uint16_t)sent; i < w->answer_count; i++)
+		drop_silently(w, w->answer[i]);
+	w->answer_count = 0;
+	return sent;
+}
+
+void handoff_flush(struct worker *w)
+{
+	unsigned sent = 0;
+
+	if (w->exception_count > 0)
+		sent += send_exceptions(w);
+	if (w->answer_count > 0)
+		sent += send_answers(w);
 	/* Always: of two workers at once each would find the other's in the ring and leave the waking to it.
 	 */
 	if (sent > 0)
@@ -61,7 +75,10 @@ void handoff_exception(struct worker *w, struct rte_mbuf *m, enum exception_kind
 void handoff_dropped(struct worker *w, struct rte_mbuf *m, enum bgf_drop reason, enum exception_kind kind)
 {
 	drop_count(w, m, reason);
-	handoff_exception(w, m, kind);
+	pkt(m)->exception = (uint8_t)kind;
+	if (w->answer_count == WORKER_BURST)
+		handoff_flush(w);
+	w->answer[w->answer_count++] = m;
 }
 
 void handoff_too_big(struct worker *w, struct rte_mbuf *m, uint16_t mtu)

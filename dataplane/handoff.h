@@ -15,7 +15,8 @@ struct rte_mbuf;
 /* Takes m for the main lcore; it goes with handoff_flush. */
 void handoff_exception(struct worker *w, struct rte_mbuf *m, enum exception_kind kind);
 
-/* Takes m, counts it as dropped for `reason`, and lets the main lcore tell its sender by ICMP. */
+/* Takes m, counts it as dropped for `reason`, and lets the main lcore tell its sender by ICMP or by a TCP
+ * reset, while these do not take more than half of the way there. */
 void handoff_dropped(struct worker *w, struct rte_mbuf *m, enum bgf_drop reason, enum exception_kind kind);
 
 /* Drops m, which is larger than the way on: who said 'do not fragment' is told that `mtu` octets would have

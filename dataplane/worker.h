@@ -119,11 +119,12 @@ struct worker {
 	struct worker_load load;
 
 	/* collected during a turn: freed, and sent to the main lcore, at once */
-	uint16_t dead_count, exception_count;
+	uint16_t dead_count, exception_count, answer_count;
 	struct rte_mbuf *dead[WORKER_BURST];
 	struct rte_mbuf *exception[WORKER_BURST];
-	struct handover_batch *to_peer; /* by worker */
-	uint64_t to_peer_waits;		/* bit n: to_peer[n] is not empty */
+	struct rte_mbuf *answer[WORKER_BURST]; /* counted as dropped; their senders are to be told */
+	struct handover_batch *to_peer;	       /* by worker */
+	uint64_t to_peer_waits;		       /* bit n: to_peer[n] is not empty */
 
 	struct counters
 		counters[PORT_SIDES]; /* by the port that a packet came in on; tx by the one it leaves on */
