@@ -27,8 +27,9 @@ enum {
 	RECEIVE_BUFFER = 4 << 20, /* octets; some 10,000 events */
 	READ_BUFFER = 32768,	  /* octets; the kernel fills so much in a dump */
 	READS_MAX = 64,		  /* a run: the taps wait too */
-	DUMP_GAP_MS = 200,	  /* between two full dumps at least */
-	DUMP_LIMIT_MS = 5000,	  /* a dump that takes longer was lost */
+	DUMP_GAP_MS = 200,	  /* from a full dump to the next at least */
+	DUMP_LIMIT_MS = 5000,	  /* a dump that tells nothing for so long was lost */
+	TORN_AT_START = 3,	  /* dumps that are tried again at once */
 	TICK_MS = 1000,
 	GATEWAYS_TICK = 64, /* that are asked for again, a tick */
 	ATTRIBUTES = 64,
@@ -57,7 +58,8 @@ struct netlink {
 	uint32_t seq;
 	int part; /* of the dump that runs, or DUMP_NONE */
 	uint32_t dump_seq;
-	uint64_t dump_began, ticked;
+	uint64_t now, dump_heard, dump_ended, ticked; /* ms; `now` of this run */
+	unsigned torn;				      /* dumps since the last whole one */
 	bool dump_wanted, dump_torn, filled;
 	bool managed_works, managed_refused; /* NTF_EXT_MANAGED */
 	bool full_said, kernel_full_said;
@@ -87,14 +89,20 @@ static void dump_part(struct netlink *n)
 	n->dump_seq = n->seq;
 }
 
-static void dump_begin(struct netlink *n, uint64_t now)
+static void dump_begin(struct netlink *n)
 {
 	n->dump_wanted = n->dump_torn = n->full_said = false;
-	n->dump_began = now;
+	n->dump_heard = n->now;
 	n->served_told = 0;
 	n->part = 0;
 	nexthop_dump_begin(n->table);
 	dump_part(n);
+}
+
+static void dump_over(struct netlink *n)
+{
+	n->part = DUMP_NONE;
+	n->dump_ended = n->now;
 }
 
 static void neighbour_request(struct netlink *n, const struct bgf_addr *neighbour, uint16_t type)
@@ -334,7 +342,7 @@ static void on_error(struct netlink *n, const struct nlmsghdr *h)
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
 
 	if (h->nlmsg_seq == n->dump_seq && n->part != DUMP_NONE) {
-		n->part = DUMP_NONE; /* -EBUSY: an earlier one still runs */
+		dump_over(n); /* -EBUSY: an earlier one still runs */
 		n->dump_wanted = true;
 		return;
 	}
@@ -368,14 +376,19 @@ static void on_done(struct netlink *n, const struct nlmsghdr *h)
 		dump_part(n);
 		return;
 	}
-	n->part = DUMP_NONE;
-	if (n->dump_torn) { /* things changed under it: what it did not tell may be there */
+	dump_over(n);
+	if (n->dump_torn) {
+		/* Things changed under it: what it did not tell may be there. Where they change all the time
+		 * no dump is ever whole, and what this one told is the best there is. */
 		n->dump_wanted = true;
-		return;
+		n->torn++;
+		nexthop_dump_end_torn(n->table);
+	} else {
+		n->torn = 0;
+		n->served_said &= n->served_told; /* one that comes again is said again */
+		nexthop_dump_end(n->table);
 	}
-	nexthop_dump_end(n->table);
-	n->served_said &= n->served_told; /* one that comes again is said again */
-	n->filled = true;
+	n->filled |= n->torn == 0 || n->torn >= TORN_AT_START;
 	n->ticked = 0; /* new gateways are asked for now */
 }
 
@@ -385,6 +398,8 @@ static void on_message(struct netlink *n, const struct nlmsghdr *h)
 
 	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
 		n->dump_torn = true;
+	if (of_dump)
+		n->dump_heard = n->now;
 	switch (h->nlmsg_type) {
 	case NLMSG_DONE:
 		on_done(n, h);
@@ -452,15 +467,16 @@ static void receive(struct netlink *n)
 
 void netlink_run(struct netlink *n, uint64_t now)
 {
+	n->now = now;
 	receive(n);
-	if (n->part != DUMP_NONE && now - n->dump_began > DUMP_LIMIT_MS) {
+	if (n->part != DUMP_NONE && now - n->dump_heard > DUMP_LIMIT_MS) {
 		dp_log(DP_WARNING, "tap %s: the kernel did not finish telling its routes; asking again",
 		       n->tap);
-		n->part = DUMP_NONE;
+		dump_over(n);
 		n->dump_wanted = true;
 	}
-	if (n->part == DUMP_NONE && n->dump_wanted && (!n->filled || now - n->dump_began >= DUMP_GAP_MS))
-		dump_begin(n, now);
+	if (n->part == DUMP_NONE && n->dump_wanted && (!n->filled || now - n->dump_ended >= DUMP_GAP_MS))
+		dump_begin(n);
 	if (now - n->ticked >= TICK_MS) {
 		n->ticked = now;
 		gateways_tick(n);

@@ -25,6 +25,7 @@ enum {
 	NEIGHBOURS_MAX = NEXTHOP_MAX - ID_FIRST - 1,
 	ROUTES_MAX = 8192,
 	LOCALS_MAX = 64,
+	TORN_DUMPS = 3, /* that do not tell of what is there: no chance is as bad as that */
 };
 
 /* A neighbour or gateway; main lcore only. */
@@ -514,21 +515,32 @@ void nexthop_dump_begin(struct nexthop_table *t)
 	t->dumping = true;
 }
 
-void nexthop_dump_end(struct nexthop_table *t)
+/* Forgets what no dump since `oldest` has told. */
+static void forget_older(struct nexthop_table *t, uint32_t oldest)
 {
 	struct bgf_addr key;
 
 	for (int32_t at = 0; at < ROUTES_MAX; at++) {
 		const struct route *r = &t->route[at];
-		if (r->seen == t->dump || !prefix_key(&r->told.prefix, r->told.length, &key))
+		if ((int32_t)(r->seen - oldest) >= 0 || !prefix_key(&r->told.prefix, r->told.length, &key))
 			continue;
 		route_drop(t, &key, at);
 	}
 	t->dumping = false;
 	(void)publish(t);
 	for (uint32_t id = ID_FIRST; id <= NEXTHOP_MAX; id++)
-		if (t->neighbour[id].known && t->neighbour[id].seen != t->dump)
+		if (t->neighbour[id].known && (int32_t)(t->neighbour[id].seen - oldest) < 0)
 			nexthop_neighbour_set(t, &t->neighbour[id].address, NULL);
+}
+
+void nexthop_dump_end(struct nexthop_table *t)
+{
+	forget_older(t, t->dump);
+}
+
+void nexthop_dump_end_torn(struct nexthop_table *t)
+{
+	forget_older(t, t->dump + 1 - TORN_DUMPS);
 }
 
 uint32_t nexthop_resolved(const struct nexthop_table *t)

@@ -78,9 +78,13 @@ bool nexthop_is_local(const struct nexthop_table *t, const struct bgf_addr *addr
 /* The own address to send from to dst: of its family and scope, with the longest prefix in common (RFC 6724
  * 5, rules 2 and 8); false: none. Main lcore. */
 bool nexthop_local_for(const struct nexthop_table *t, const struct bgf_addr *dst, struct bgf_addr *ret_local);
-/* Everything but what is marked since `begin` goes at `end`: a full dump after ENOBUFS. */
+/* Everything but what is marked since `begin` goes at `end`: a full dump after ENOBUFS. Workers see its
+ * routes from then on. */
 void nexthop_dump_begin(struct nexthop_table *t);
 void nexthop_dump_end(struct nexthop_table *t);
+/* The same for a dump under which things changed, so that it may have missed what is there: what it told
+ * counts, and only what several dumps in a row have not told goes. */
+void nexthop_dump_end_torn(struct nexthop_table *t);
 uint32_t nexthop_resolved(const struct nexthop_table *t);
 uint32_t nexthop_routes(const struct nexthop_table *t);
 

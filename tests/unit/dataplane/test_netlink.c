@@ -2,6 +2,9 @@
  *
  * What the kernel tells of a tap, and what is made of it. Needs root, else it is skipped.
  */
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <limits.h>
 #include <net/if.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,6 +46,34 @@ void __wrap_dp_log(enum log_level level, const char *format, ...)
 	va_start(a, format);
 	vsnprintf(said + used, sizeof(said) - used, format, a);
 	va_end(a);
+}
+
+ssize_t __real_mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_t size);
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_t size);
+
+static bool torn;	    /* every dump meets changes */
+static unsigned reads_left; /* until the kernel falls silent */
+static unsigned parts_told; /* of dumps */
+
+/* The kernel, as slow and as busy as a test wants it. */
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_t size)
+{
+	if (reads_left == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	ssize_t got = __real_mnl_socket_recvfrom(socket, buffer, size);
+	int left = (int)got;
+
+	if (got < 0)
+		return got;
+	reads_left--;
+	for (struct nlmsghdr *h = buffer; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+		parts_told += h->nlmsg_type == NLMSG_DONE;
+		if (torn && h->nlmsg_flags & NLM_F_MULTI)
+			h->nlmsg_flags |= NLM_F_DUMP_INTR;
+	}
+	return got;
 }
 
 static unsigned times_said(const char *words)
@@ -97,6 +128,8 @@ static int setup(void **state)
 {
 	(void)state;
 	said[0] = '\0';
+	torn = false;
+	reads_left = UINT_MAX;
 	if (shell("ip -n taps link add t0 type veth peer name t1 && ip -n taps link set t0 up &&"
 		  "ip -n taps link set t1 up && ip -n taps addr add 10.45.0.254/24 dev t0") != 0)
 		return -1;
@@ -182,6 +215,75 @@ static void a_served_address_on_a_tap_is_said_once_each_time(void **state)
 	assert_true(is_local("10.45.0.254"));
 }
 
+static bool leads_nowhere(const char *destination)
+{
+	const struct bgf_addr d = addr(destination);
+	struct bgf_addr got;
+
+	return !nexthop_neighbour_for(table, &d, &got);
+}
+
+/* Something flaps faster than a dump takes, so that none is ever whole. */
+static void routes_are_followed_while_no_dump_is_whole(void **state)
+{
+	(void)state;
+	torn = true;
+	shell("ip -n taps route add 10.1.0.0/16 via 10.45.0.1 dev t0");
+	RUN_UNTIL(routed("10.1.1.1", "10.45.0.1"));
+	shell("ip -n taps route replace 10.1.0.0/16 via 10.45.0.2 dev t0;"
+	      "ip -n taps route add 10.2.0.0/16 via 10.45.0.3 dev t0");
+	RUN_UNTIL(routed("10.1.1.1", "10.45.0.2") && routed("10.2.1.1", "10.45.0.3"));
+	shell("ip -n taps route del 10.1.0.0/16; ip -n taps addr add 10.46.0.254/24 dev t0");
+	RUN_UNTIL(leads_nowhere("10.1.1.1") && is_local("10.46.0.254"));
+	assert_true(routed("10.2.1.1", "10.45.0.3"));
+	assert_true(is_local("10.45.0.254"));
+	/* and at a start */
+	close_netlink();
+	open_netlink();
+	RUN_UNTIL(netlink_filled(netlink));
+	assert_true(routed("10.2.1.1", "10.45.0.3"));
+	assert_true(is_local("10.45.0.254"));
+}
+
+/* A second's worth of dumps that are each asked for again. */
+static void dumps_are_spaced(void **state)
+{
+	enum { PARTS = 4, A_SECOND = 5 /* dumps */ };
+	(void)state;
+
+	torn = true;
+	shell("ip -n taps route add 10.1.0.0/16 via 10.45.0.1 dev t0");
+	RUN_UNTIL(routed("10.1.1.1", "10.45.0.1"));
+	parts_told = 0;
+	for (const uint64_t until = now_ms() + 1000; now_ms() < until; usleep(2000))
+		netlink_run(netlink, now_ms());
+	assert_in_range(parts_told, 1, PARTS * (A_SECOND + 1));
+}
+
+/* A kernel that needs nearly a second for each answer, and so many for a dump. */
+static void a_dump_that_takes_long_is_finished(void **state)
+{
+	uint64_t now = now_ms();
+	(void)state;
+
+	shell("ip -n taps route add 10.1.0.0/16 via 10.45.0.1 dev t0");
+	for (int turns = 0; turns < 100 && !routed("10.1.1.1", "10.45.0.1"); turns++) {
+		reads_left = 1;
+		netlink_run(netlink, now += 900);
+	}
+	assert_true(routed("10.1.1.1", "10.45.0.1"));
+	/* one that falls silent is asked again */
+	shell("ip -n taps route add 10.2.0.0/16 via 10.45.0.1 dev t0");
+	reads_left = 3;
+	for (int turns = 0; turns < 9; turns++)
+		netlink_run(netlink, now += 900);
+	assert_true(leads_nowhere("10.2.1.1"));
+	reads_left = UINT_MAX;
+	for (int turns = 0; turns < 100 && !routed("10.2.1.1", "10.45.0.1"); turns++)
+		netlink_run(netlink, now += 900);
+	assert_true(routed("10.2.1.1", "10.45.0.1"));
+}
+
 int main(void)
 {
 	static char prefix[48];
@@ -202,6 +304,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON_A_TAP(a_served_address_is_never_the_gateways_own),
 		ON_A_TAP(a_served_address_on_a_tap_is_said_once_each_time),
+		ON_A_TAP(routes_are_followed_while_no_dump_is_whole),
+		ON_A_TAP(dumps_are_spaced),
+		ON_A_TAP(a_dump_that_takes_long_is_finished),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,6 +261,46 @@ static void a_dump_sweeps_what_it_did_not_tell(void **state)
 	assert_int_equal(find(&far), NEXTHOP_NONE);
 }
 
+/* Where something flaps all the time, no dump is ever whole. */
+static void a_torn_dump_takes_what_it_told_and_keeps_the_rest(void **state)
+{
+	(void)state;
+	struct bgf_addr own = addr("10.45.0.254"), got;
+
+	route("10.1.0.0", 16, "10.45.0.1");
+	route("10.2.0.0", 16, "10.45.0.2");
+	nexthop_local_add(table, &own);
+	for (uint8_t i = 1; i <= 3; i++) {
+		char text[BGF_ADDR_STRLEN];
+		snprintf(text, sizeof(text), "10.45.0.%u", i);
+		resolve(text, i);
+	}
+	for (int dump = 0; dump < 3; dump++) {
+		nexthop_dump_begin(table);
+		route("10.1.0.0", 16, "10.45.0.3");
+		route("10.3.0.0", 16, "10.45.0.1");
+		assert_int_equal(word_of("10.1.1.1"), word(dump == 0 ? 1 : 3)); /* until its end */
+		if (dump < 2)
+			resolve("10.45.0.3", 3);
+		resolve("10.45.0.1", 1);
+		nexthop_dump_end_torn(table);
+		assert_int_equal(word_of("10.1.1.1"), word(3));
+		assert_int_equal(word_of("10.3.1.1"), word(1));
+		/* what three in a row did not tell is gone; what the last two did not, is there */
+		assert_int_equal(word_of("10.2.1.1"), dump < 2 ? word(2) : 0);
+		assert_int_equal(find(&own) == NEXTHOP_LOCAL, dump < 2);
+		assert_int_equal(nexthop_local_for(table, &own, &got), dump < 2);
+		assert_int_equal(nexthop_resolved(table), dump < 2 ? 3 : 2);
+	}
+	assert_int_equal(nexthop_routes(table), 2);
+	nexthop_dump_begin(table); /* a whole one forgets at once */
+	route("10.3.0.0", 16, "10.45.0.1");
+	resolve("10.45.0.1", 1);
+	nexthop_dump_end(table);
+	assert_int_equal(nexthop_routes(table), 1);
+	assert_int_equal(nexthop_resolved(table), 1);
+}
+
 /* ---- against a naive model ---- */
 
 struct model_route {
@@ -499,6 +539,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_best_rank_of_a_dump_counts_and_blackholes_cover, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_dump_sweeps_what_it_did_not_tell, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_torn_dump_takes_what_it_told_and_keeps_the_rest, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(agrees_with_a_naive_model_under_churn, setup, teardown),
 		cmocka_unit_test_setup_teardown(neighbours_come_and_go_without_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reader_never_sees_another_prefixs_next_hop, setup,
