@@ -222,7 +222,11 @@ class Pcscf:
             return OK
         reference = secagree.reference("confirm", record.set_id, pv("$ci"), pv("$cs"))
         generation = self._cached().generation()
-        confirmed = self._gateway().confirm(record.set_id, reference, expires)
+        try:
+            confirmed = self._gateway().confirm(record.set_id, reference, expires)
+        except zb.ZbError:
+            self._cached().perhaps_confirmed(record, expires)
+            raise
         self._cached().confirmed(SetRecord.of_set(confirmed), generation)
         log(f"set {record.set_id} of {record.subscriber} confirmed for {expires} s")
         return OK

@@ -127,6 +127,14 @@ def reference(*parts):
     return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:8], "big") or 1
 
 
+def _host(literal):
+    """One text for one IPv6 address. What is none stands for itself: it may be the subscriber's other phone that has it."""
+    try:
+        return str(ipaddress.ip_address(literal))
+    except ValueError:
+        return literal
+
+
 def contacts(value):
     """[{"host", "port", "expires"}] of a Contact header; expires is None where the contact does not say."""
     found = []
@@ -134,7 +142,7 @@ def contacts(value):
         uri = re.search(r"sips?:(?:[^@>;]*@)?(?:\[([^\]]+)\]|([^:;>?\s]+))(?::(\d+))?", contact)
         expires = re.search(r";\s*expires\s*=\s*\"?(\d+)", contact.rpartition(">")[2], re.I)
         if uri:
-            found.append({"host": str(ipaddress.ip_address(uri[1])) if uri[1] else uri[2], "port": int(uri[3] or 5060),
+            found.append({"host": _host(uri[1]) if uri[1] else uri[2], "port": int(uri[3] or 5060),
                           "expires": int(expires[1]) if expires else None})
     return found
 

@@ -23,7 +23,7 @@ import errno
 import ipaddress
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import KSR
 
@@ -276,6 +276,14 @@ class SetCache:
         if older is None or older.set_id == record.set_id or older.port_pc == record.port_pc or (
                 record.began_unprotected or not older.is_of_registration(record)):
             self._set(record.contact(), record)
+
+    def perhaps_confirmed(self, record, expires_s):
+        """CONFIRM got no answer. As long as the registration would last, what is known of another subscriber's set with
+        these ports counts only if the gateway says it again."""
+        for key in record.flows():
+            holder = self._by_key(key)
+            if holder is not None and holder.subscriber != record.subscriber:
+                self._set(rival_key(key), replace(record, until=time.monotonic() + expires_s))
 
     def first_used(self, set_id):
         """It may be told before the process that confirmed the set has said so here."""

@@ -22,7 +22,7 @@ TABLES = {}
 sys.modules["KSR"] = types.SimpleNamespace(htable=types.SimpleNamespace(  # what sets.py takes of Kamailio
     sht_get=lambda table, key: TABLES.get((table, key)), sht_rm=lambda table, key: TABLES.pop((table, key), None),
     sht_sets=lambda table, key, value: TABLES.update({(table, key): value}),
-    sht_setxs=lambda table, key, value, _expires: TABLES.update({(table, key): value}),
+    sht_setxs=lambda table, key, value, expires: TABLES.update({(table, key): value, ("expires", key): expires}),
     sht_reset=lambda table: [TABLES.pop(row) for row in list(TABLES) if row[0] == table]))
 import secagree  # noqa: E402  (the path above comes first)
 import sets  # noqa: E402
@@ -168,7 +168,9 @@ def test_only_sec_agree_leaves_require(value, left):
 @pytest.mark.parametrize("value, found", [
     ("<sip:a@10.0.0.1:5064>;expires=60", [("10.0.0.1", 5064, 60)]),
     ("<sip:a@[FD00::0:1]:5064;transport=tcp>;expires=60;q=1, <sip:b@10.0.0.2>",
-     [("fd00::1", 5064, 60), ("10.0.0.2", 5060, None)]), ("*", []), ("", [])])
+     [("fd00::1", 5064, 60), ("10.0.0.2", 5060, None)]), ("*", []), ("", []),
+    ("<sip:b@[of:another:phone]:5064>;expires=9, <sip:a@[fd00::1]:5064>;expires=60",
+     [("of:another:phone", 5064, 9), ("fd00::1", 5064, 60)])])
 def test_contacts(value, found):
     assert [(c["host"], c["port"], c["expires"]) for c in secagree.contacts(value)] == found
 
@@ -334,6 +336,18 @@ def test_rule_28_ports_that_another_subscriber_wants_count_for_nobody_while_the_
     assert gateway.subscriber() == subscriber
 
 
+def test_rule_28_ports_for_which_a_confirm_got_no_answer_stay_in_doubt_as_long_as_a_registration_lasts():
+    gateway = FakeGateway()
+    gateway.tells(OLD, UNUSED)
+    rivals = [("expires", sets.rival_key(key)) for key in UNUSED.flows()]
+    assert TABLES[rivals[0]] < 700 and rivals[1] not in TABLES, "port_pc is another one"
+    gateway.cache.perhaps_confirmed(replace(UNUSED), 3600)
+    assert TABLES[rivals[0]] >= 3600 and rivals[1] not in TABLES
+    gateway.silent = True
+    with pytest.raises(zb.ZbError):
+        gateway.subscriber()
+
+
 def test_rule_28_a_late_answer_does_not_give_back_the_ports_to_who_had_them():
     """A process that asked before the CONFIRM and writes after it."""
     gateway = FakeGateway(OLD, UNUSED)
@@ -356,7 +370,7 @@ def test_what_is_written_of_a_set_after_its_end_does_not_stay():
     gateway.tells(OLD)
     gateway.cache.confirmed(replace(OLD), "")
     gateway.cache.released(replace(OLD), 10)
-    assert [key for _table, key in TABLES] == ["x|1"]
+    assert [key for table, key in TABLES if table == sets.TABLE] == ["x|1"]
 
 
 def test_rule_20_requests_stay_on_the_older_set_only_if_the_ue_can_still_have_it():
