@@ -37,6 +37,7 @@ struct control {
 	bool serving;	      /* it answers, and its sets are known here: requests are taken */
 	bool synced;	      /* it was so once since this daemon started */
 	uint64_t store_epoch; /* 0: not known yet */
+	uint16_t syncs;	      /* resynchronisations begun: sa_set.seen */
 	uint32_t capacity;
 	uint8_t boot_id[16];
 

@@ -301,6 +301,12 @@ static void look_on(struct dplink *l)
 	}
 }
 
+void dplink_flush(struct dplink *l)
+{
+	if (l->up)
+		flush(l);
+}
+
 uint64_t dplink_delay(const struct dplink *l, uint64_t now)
 {
 	uint64_t age = l->timed != NO_SLOT && now > l->timed_at ? now - l->timed_at : 0;

@@ -47,6 +47,9 @@ enum { DPLINK_LOOKS = 64 };
 int dplink_look(struct dplink *l, enum dplink_looker who, unsigned type, uint64_t number, dplink_done done,
 		void *arg);
 
+/* What was sent goes out now, not at the end of this turn of the loop: for who has more to do in it. */
+void dplink_flush(struct dplink *l);
+
 /* How long a request that changes something waits for its answer now, ns, by one that is under way or the
  * last that was; 0: none is under way. And how many are. Who only looks does not count. */
 uint64_t dplink_delay(const struct dplink *l, uint64_t now);

@@ -88,6 +88,22 @@ static void grow(struct hash *h)
 	h->mask = mask;
 }
 
+void hash_reserve(struct hash *h, size_t count)
+{
+	size_t buckets = h->mask + 1;
+
+	while (buckets < count)
+		buckets *= 2;
+	if (h->count > 0 || h->old != NULL || buckets == h->mask + 1)
+		return;
+	struct hash_node **bucket = calloc(buckets, sizeof(*bucket));
+	if (bucket == NULL)
+		return;
+	free(h->bucket);
+	h->bucket = bucket;
+	h->mask = buckets - 1;
+}
+
 void hash_insert(struct hash *h, struct hash_node *node, uint64_t hash, void *owner)
 {
 	if (h->count > h->mask)
@@ -161,6 +177,11 @@ struct hash_node *hash_first(const struct hash *h, uint64_t hash)
 	while (node != NULL && node->hash != hash)
 		node = node->next;
 	return node;
+}
+
+bool hash_is_alone(const struct hash *h, const struct hash_node *node)
+{
+	return hash_first(h, node->hash) == node && hash_next(node) == NULL;
 }
 
 struct hash_node *hash_next(const struct hash_node *from)

@@ -36,6 +36,9 @@ int hash_init(struct hash *h); /* 0 or -ENOMEM */
 void hash_free(struct hash *h);
 /* Enters an object; where memory for a larger table is short the old one serves on, only slower. */
 void hash_insert(struct hash *h, struct hash_node *node, uint64_t hash, void *owner);
+/* Makes room for `count` objects, so that it does not grow while they are entered. For a table without any;
+ * where memory is short it grows as ever. */
+void hash_reserve(struct hash *h, size_t count);
 /* Ends a growth that is under way: all objects are in `bucket` then. For who goes through all of them. */
 void hash_settle(struct hash *h);
 /* Fetches what hash_first will look at, if that is a while later. */
@@ -46,6 +49,14 @@ static inline void hash_prefetch(const struct hash *h, uint64_t hash)
 	else
 		__builtin_prefetch(&h->bucket[hash & h->mask]);
 }
+/* The first node there, which is not looked at, once that place has come; or NULL. */
+static inline const struct hash_node *hash_peek(const struct hash *h, uint64_t hash)
+{
+	return h->old != NULL && (hash & h->old_mask) >= h->moved ? h->old[hash & h->old_mask]
+								  : h->bucket[hash & h->mask];
+}
+/* Whether no other node has this entered node's hash. */
+bool hash_is_alone(const struct hash *h, const struct hash_node *node);
 /* A node that is not entered is left alone. */
 void hash_remove(struct hash *h, struct hash_node *node);
 /* Goes through the nodes whose hash, divided by `step` (a power of two), leaves `rest`, without a look at the

@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_MIN = 256 };
+enum { SLOTS_MIN = 256, CACHE_LINE = 64 };
 
 /* --- hashes of the keys: each is packed without gaps, for padding is not part of a key --- */
 
@@ -138,6 +139,18 @@ void sa_table_free(struct sa_table *t)
 	*t = (struct sa_table){0};
 }
 
+void sa_table_reserve(struct sa_table *t, uint32_t count)
+{
+	hash_reserve(&t->id, count);
+	hash_reserve(&t->reference, count);
+	hash_reserve(&t->registration, count);
+	hash_reserve(&t->subscriber, count);
+	hash_reserve(&t->ue, count);
+	hash_reserve(&t->uc, count);
+	hash_reserve(&t->us, count);
+	hash_reserve(&t->spi, 2 * (size_t)count);
+}
+
 static int grow_slots(struct sa_table *t)
 {
 	uint32_t slots = t->slots == 0 ? SLOTS_MIN : t->slots * 2;
@@ -163,21 +176,32 @@ int sa_table_enter(struct sa_table *t, struct sa_set *set)
 {
 	const struct bgf_set_selectors *s = &set->selectors;
 	const struct dpl_set_name *name = &set->name;
+	const struct {
+		struct hash *table;
+		struct hash_node *node;
+		uint64_t hash;
+	} place[] = {
+		{&t->reference, &set->by_reference, hash_reference(set->peer, name->reference)},
+		{&t->registration, &set->by_registration,
+		 hash_registration(set->peer, name->subscriber, name->registration_id)},
+		{&t->subscriber, &set->by_subscriber, hash_subscriber(name->subscriber)},
+		{&t->ue, &set->by_ue, hash_ue(&s->ue)},
+		{&t->uc, &set->by_uc, hash_pair(s, s->port_uc, s->port_ps)},
+		{&t->us, &set->by_us, hash_pair(s, s->port_us, s->port_pc)},
+		{&t->spi, &set->by_spi_uc, hash_spi(&s->ue, s->spi_uc)},
+		{&t->spi, &set->by_spi_us, hash_spi(&s->ue, s->spi_us)},
+	};
+	enum { PLACES = sizeof(place) / sizeof(*place) };
 
 	if (t->free_slots == 0 && grow_slots(t) != 0)
 		return -ENOMEM;
 	set->slot = t->free_slot[--t->free_slots];
 	t->slot[set->slot] = set;
 	t->count++;
-	hash_insert(&t->reference, &set->by_reference, hash_reference(set->peer, name->reference), set);
-	hash_insert(&t->registration, &set->by_registration,
-		    hash_registration(set->peer, name->subscriber, name->registration_id), set);
-	hash_insert(&t->subscriber, &set->by_subscriber, hash_subscriber(name->subscriber), set);
-	hash_insert(&t->ue, &set->by_ue, hash_ue(&s->ue), set);
-	hash_insert(&t->uc, &set->by_uc, hash_pair(s, s->port_uc, s->port_ps), set);
-	hash_insert(&t->us, &set->by_us, hash_pair(s, s->port_us, s->port_pc), set);
-	hash_insert(&t->spi, &set->by_spi_uc, hash_spi(&s->ue, s->spi_uc), set);
-	hash_insert(&t->spi, &set->by_spi_us, hash_spi(&s->ue, s->spi_us), set);
+	for (size_t i = 0; i < PLACES; i++) /* waited for together */
+		hash_prefetch(place[i].table, place[i].hash);
+	for (size_t i = 0; i < PLACES; i++)
+		hash_insert(place[i].table, place[i].node, place[i].hash, set);
 	if (set->id != 0)
 		sa_table_identify(t, set, set->id);
 	return 0;
@@ -216,6 +240,22 @@ void sa_table_prefetch(const struct sa_table *t, const struct peer *peer, uint64
 	hash_prefetch(&t->us, hash_pair(s, s->port_us, s->port_pc));
 	hash_prefetch(&t->spi, hash_spi(&s->ue, s->spi_uc));
 	hash_prefetch(&t->spi, hash_spi(&s->ue, s->spi_us));
+}
+
+void sa_table_prefetch_id(const struct sa_table *t, uint64_t id)
+{
+	hash_prefetch(&t->id, hash_id(id));
+}
+
+void sa_table_prefetch_set(const struct sa_table *t, uint64_t id)
+{
+	const struct hash_node *node = hash_peek(&t->id, hash_id(id));
+
+	if (node == NULL)
+		return;
+	const uint8_t *set = (const uint8_t *)node - offsetof(struct sa_set, by_id);
+	for (size_t at = 0; at < sizeof(struct sa_set); at += CACHE_LINE)
+		__builtin_prefetch(set + at);
 }
 
 /* --- look-ups --- */

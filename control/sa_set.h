@@ -27,7 +27,7 @@ struct sa_set {
 	uint8_t ended;	  /* enum zb_event_kind that is told once the data plane has removed it */
 	struct op *ender; /* the RELEASE that waits for its end, or for its ADD first; or NULL */
 	bool removing;	  /* the data plane was told to remove it and has not answered */
-	bool seen;	  /* by the resynchronisation that runs */
+	uint16_t seen;	  /* serial of the last resynchronisation that saw it */
 	uint32_t swept;	  /* serial of the last sweep that saw to it */
 	uint64_t stray_told; /* when an SPI was told that its UE sent and no SA has, CLOCK_BOOTTIME, ns */
 	uint64_t strays;     /* such packets since then */
@@ -58,6 +58,9 @@ void sa_table_free(struct sa_table *t); /* the sets are the caller's */
  * one are two, also where the P-CSCF named both alike (rules 20, 21). */
 bool sa_set_is_older(const struct sa_set *set, const struct sa_set *than);
 
+/* Makes room for `count` sets at once, in a table without any. */
+void sa_table_reserve(struct sa_table *t, uint32_t count);
+
 /* The set is the caller's until entered. NULL when memory is short. */
 struct sa_set *sa_set_new(void);
 void sa_set_free(struct sa_set *set); /* wipes; it must have left */
@@ -73,6 +76,11 @@ void sa_table_leave(struct sa_table *t, struct sa_set *set);
 void sa_table_prefetch(const struct sa_table *t, const struct peer *peer, uint64_t reference,
 		       const char *subscriber, const char *registration_id,
 		       const struct bgf_set_selectors *s);
+
+/* The same for a set of an id that will be looked for: first its place in the index, then, once that has
+ * come, all of the set that is there. */
+void sa_table_prefetch_id(const struct sa_table *t, uint64_t id);
+void sa_table_prefetch_set(const struct sa_table *t, uint64_t id);
 
 struct sa_set *sa_table_by_id(const struct sa_table *t, uint64_t id);
 struct sa_set *sa_table_by_reference(const struct sa_table *t, const struct peer *peer, uint64_t reference);

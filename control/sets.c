@@ -279,6 +279,9 @@ static struct sa_set *next_older(const struct control *c, const struct sa_set *s
 	const struct dpl_set_name *name = &set->name;
 	struct sa_set *other;
 
+	/* One, nearly always: that is seen without its strings. */
+	if (*at == NULL && hash_is_alone(&c->table.registration, &set->by_registration))
+		return NULL;
 	do
 		other = sa_table_of_registration(&c->table, set->peer, name->subscriber,
 						 name->registration_id, at);
@@ -465,7 +468,7 @@ void sets_finish_ending(struct control *c, bool lost)
 				free_set(set);
 			} else if (set->removing) {
 				continue; /* it ended since the link came up */
-			} else if (set->seen) {
+			} else if (set->seen == c->syncs) {
 				send_remove(c, set);
 			} else {
 				gone(c, set, NULL);

@@ -10,6 +10,14 @@
 #include "control/sets.h"
 #include "control/sweep.h"
 
+/* Going through many sets is waiting for memory, so what comes next is fetched, so many sets ahead: */
+enum {
+	FETCH_KNOWN = 6,  /* one that is compared with what the data plane says; */
+	FETCH_SET = 24,	  /* one that is settled, */
+	FETCH_PLACE = 16, /* then the place of its registration in the index, */
+	FETCH_NODE = 8,	  /* then who is there */
+};
+
 static void ask_for(struct control *c, uint64_t from);
 
 /* Another store: nothing that was known here is there any more. */
@@ -37,9 +45,9 @@ void sync_up(void *arg, const struct dpl_hello_answer *hello)
 	if (c->store_epoch != 0 && c->store_epoch != hello->store_epoch)
 		start_anew(c, hello->store_epoch);
 	c->store_epoch = hello->store_epoch;
-	for (uint32_t i = 0; i < c->table.slots; i++)
-		if (c->table.slot[i] != NULL)
-			c->table.slot[i]->seen = false;
+	if (++c->syncs == 0) /* what a set has that was never seen */
+		c->syncs = 1;
+	sa_table_reserve(&c->table, hello->sets);
 	ask_for(c, 0);
 }
 
@@ -71,7 +79,15 @@ static void adopt(struct sa_set *set, const struct dpl_set_state *state)
 	set->name = state->name;
 	set->state = state->state;
 	set->first_used = state->first_used;
-	set->seen = true;
+}
+
+/* Nearly always, where only the data plane was started anew. */
+static bool is_as_known(const struct sa_set *set, const struct dpl_set_state *state)
+{
+	return set->expires == state->expires && set->state == state->state &&
+	       set->first_used == state->first_used &&
+	       memcmp(&set->selectors, &state->selectors, sizeof(set->selectors)) == 0 &&
+	       memcmp(&set->name, &state->name, sizeof(set->name)) == 0;
 }
 
 /* The strings of a record end where they should. */
@@ -92,6 +108,7 @@ static void learn_new(struct control *c, const struct dpl_set_state *state)
 
 	if (set != NULL && peer != NULL) {
 		adopt(set, state);
+		set->seen = c->syncs;
 		set->id = state->set_id;
 		set->expires = state->expires;
 		if (sets_enter(c, set, peer) == 0)
@@ -104,6 +121,20 @@ static void learn_new(struct control *c, const struct dpl_set_state *state)
 	peer_unref(peer);
 }
 
+static void learn_again(struct control *c, struct sa_set *set, const struct dpl_set_state *state)
+{
+	const bool news = state->first_used && !set->first_used;
+
+	set->seen = c->syncs;
+	if (is_as_known(set, state))
+		return;
+	adopt(set, state);
+	audit_change(set);
+	sets_set_expiry(c, set, state->expires);
+	if (news) /* while the link was down */
+		sets_first_used(c, set);
+}
+
 static void learn(struct control *c, const struct dpl_set_state *state)
 {
 	struct sa_set *ending = sets_find_ending(c, state->set_id);
@@ -112,18 +143,13 @@ static void learn(struct control *c, const struct dpl_set_state *state)
 	if (state->name.installed > c->last_installed)
 		c->last_installed = state->name.installed;
 	if (ending != NULL) {
-		ending->seen = true;
+		ending->seen = c->syncs;
 	} else if (!is_sound(state)) {
 		log_line(LOG_LEVEL_ERROR,
 			 "the data plane told a set %llu that makes no sense; it is left alone",
 			 (unsigned long long)state->set_id);
 	} else if (set != NULL) {
-		bool news = state->first_used && !set->first_used;
-		adopt(set, state);
-		audit_change(set);
-		sets_set_expiry(c, set, state->expires);
-		if (news) /* while the link was down */
-			sets_first_used(c, set);
+		learn_again(c, set, state);
 	} else {
 		learn_new(c, state);
 	}
@@ -138,10 +164,32 @@ static void inherit(struct control *c, struct sa_set *set)
 	if (set->name.replaces == 0)
 		return;
 	const struct sa_set *old = sa_table_by_id(&c->table, set->name.replaces);
-	if (old != NULL && old->seen)
+	if (old != NULL && old->seen == c->syncs)
 		return;
 	set->name.replaces = 0;
 	sets_update(c, set, true, false, NULL, NULL);
+}
+
+static const struct sa_set *ahead(const struct sa_table *t, uint32_t slot)
+{
+	return slot < t->slots ? t->slot[slot] : NULL;
+}
+
+static void fetch_for_settling(const struct sa_table *t, uint32_t slot)
+{
+	const struct sa_set *set = ahead(t, slot + FETCH_SET);
+
+	if (set != NULL) {
+		__builtin_prefetch(&set->name.flags);
+		__builtin_prefetch(&set->seen);
+		__builtin_prefetch(&set->by_registration);
+	}
+	set = ahead(t, slot + FETCH_PLACE);
+	if (set != NULL)
+		hash_prefetch(&t->registration, set->by_registration.hash);
+	set = ahead(t, slot + FETCH_NODE);
+	if (set != NULL)
+		__builtin_prefetch(hash_peek(&t->registration, set->by_registration.hash));
 }
 
 /* Whether sets were lost. */
@@ -151,9 +199,10 @@ static bool settle_all(struct control *c)
 
 	for (uint32_t i = 0; i < c->table.slots; i++) {
 		struct sa_set *set = c->table.slot[i];
+		fetch_for_settling(&c->table, i);
 		if (set == NULL)
 			continue;
-		if (!set->seen) {
+		if (set->seen != c->syncs) {
 			/* Its ADD was answered, and the store without it is still the same one. */
 			log_line(LOG_LEVEL_ERROR, "the data plane has lost set %llu",
 				 (unsigned long long)set->id);
@@ -207,11 +256,19 @@ static void on_rows(void *arg, int status, const struct dpl_header *answer)
 				 strerror(-status));
 		return;
 	}
-	for (uint32_t i = 0; i < rows->count; i++)
-		learn(c, &rows->set[i]);
-	if (rows->next != 0)
+	/* The data plane looks for the next ones while these are learned. */
+	if (rows->next != 0) {
 		ask_for(c, rows->next);
-	else
+		dplink_flush(c->link);
+	}
+	for (uint32_t i = 0; i < rows->count; i++)
+		sa_table_prefetch_id(&c->table, rows->set[i].set_id);
+	for (uint32_t i = 0; i < rows->count; i++) {
+		if (i + FETCH_KNOWN < rows->count)
+			sa_table_prefetch_set(&c->table, rows->set[i + FETCH_KNOWN].set_id);
+		learn(c, &rows->set[i]);
+	}
+	if (rows->next == 0)
 		finish(c);
 }
 

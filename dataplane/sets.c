@@ -11,14 +11,16 @@
 
 #include "bgf_spi.h"
 #include "claim.h"
-#include "crypto.h"
 #include "log.h"
-#include "owner.h"
+#include "recover.h"
 #include "set_check.h"
+#include "set_fill.h"
 
 enum {
-	LIST_SCAN = 4096, /* slots that one SET_LIST looks at: the main lcore is never away for long */
-	FAULTS_SHOWN = 20 /* removed sets that the log tells at start; all when a served address went */
+	LIST_SCAN = 4096,  /* slots that one SET_LIST looks at: the main lcore is never away for long */
+	FAULTS_SHOWN = 20, /* removed sets that the log tells at start; all when a served address went */
+	FETCH_RECORD = 12, /* at start: sets whose lines, */
+	FETCH_BUCKETS = 6, /* and then buckets, are fetched before their turn */
 };
 
 /* A change that the workers have not all passed. */
@@ -72,35 +74,6 @@ static int64_t slot_of(const struct sets *s, uint64_t set_id)
 }
 
 /* ---- what packets see of a set ---- */
-
-/* Fills the hot lines from the cold record, all but inbound SPIs, sequence numbers, windows and counters. */
-static int hot_fill(struct sets *s, uint32_t slot, uint16_t served)
-{
-	const struct store_cold *c = cold_of(s, slot);
-	const struct bgf_set_selectors *sel = &c->selectors;
-	struct sa_hot *h = &s->hot[slot];
-	int rc = crypto_precompute(c->auth_key, c->key_length, h->shared.inner, h->shared.outer);
-
-	if (rc != 0)
-		return rc;
-	memcpy(h->shared.ue, sel->ue.octet, sizeof(h->shared.ue));
-	h->shared.served = served;
-	h->shared.owner = owner_of(&sel->ue, &sel->served, s->args.workers);
-	h->shared.flags = (uint8_t)((h->shared.flags & (SA_WATCH_FIRST | SA_TCP)) |
-				    (sel->ue.family == 6 ? SA_IPV6 : 0) |
-				    (c->state == BGF_SET_TEMPORARY ? SA_TEMPORARY : 0));
-	h->in[BGF_SPI_PS].port_ue = htons(sel->port_uc);
-	h->in[BGF_SPI_PS].port_local = htons(sel->port_ps);
-	h->in[BGF_SPI_PC].port_ue = htons(sel->port_us);
-	h->in[BGF_SPI_PC].port_local = htons(sel->port_pc);
-	h->out[0].spi = htonl(sel->spi_uc);
-	h->out[0].port_local = htons(sel->port_ps);
-	h->out[0].port_ue = htons(sel->port_uc);
-	h->out[1].spi = htonl(sel->spi_us);
-	h->out[1].port_local = htons(sel->port_pc);
-	h->out[1].port_ue = htons(sel->port_us);
-	return 0;
-}
 
 static void inbound_publish(struct sets *s, uint32_t slot)
 {
@@ -239,7 +212,7 @@ static int record_fill(struct sets *s, uint32_t slot, const struct dpl_set_add *
 	c->name = add->name;
 	memcpy(c->auth_key, add->auth_key, add->key_length);
 	spi_draw(slot, c);
-	int rc = hot_fill(s, slot, served);
+	int rc = set_fill(c, served, s->args.workers, &s->hot[slot]);
 	if (rc != 0)
 		return rc;
 	store_seal(c);
@@ -443,16 +416,33 @@ uint64_t sets_first_used(struct sets *s, uint32_t slot)
 
 /* ---- at start ---- */
 
+/* A record of a million is in no cache; nor is a bucket, of which its hot lines tell. */
+static void fetch(const struct sets *s, uint32_t slot)
+{
+	if (slot >= s->capacity)
+		return;
+	__builtin_prefetch(cold_of(s, slot));
+	__builtin_prefetch(&cold_of(s, slot)->tuples);
+	for (unsigned i = 0; i < 2; i++) {
+		__builtin_prefetch(&s->hot[slot].in[i]);
+		__builtin_prefetch(&s->hot[slot].out[i]);
+	}
+	__builtin_prefetch(&s->hot[slot].shared);
+}
+
+static void fetch_buckets(const struct sets *s, uint32_t slot)
+{
+	for (uint32_t which = 0; which < 2 && slot < s->capacity; which++) {
+		struct tuple_key key = claim_key(s->args.store, slot, which);
+		tuple_fetch_key(s->args.tuples, &key);
+	}
+}
+
+/* Publishes a record whose hot lines are filled again. */
 static const char *recover_one(struct sets *s, uint32_t slot)
 {
 	struct store_cold *c = cold_of(s, slot);
-	uint16_t served;
-	const char *fault = set_check_record(c, slot, s->args.served, &served);
 
-	if (fault != NULL)
-		return fault;
-	if (hot_fill(s, slot, served) != 0)
-		return "its key does not suit its algorithm";
 	for (uint32_t which = 0; which < 2; which++) {
 		if (!(c->tuples & 1 << which))
 			continue;
@@ -475,12 +465,16 @@ static const char *recover_one(struct sets *s, uint32_t slot)
  * other set has is its own, as it is for every update. Once all that was claimed is. */
 static void recover_unclaimed(struct sets *s)
 {
-	for (uint32_t slot = 0; slot < s->capacity; slot++)
-		for (uint32_t which = 0; which < 2 && cold_of(s, slot)->record == STORE_LIVE; which++)
-			if (claim_one(s->args.store, s->args.tuples, slot, which, false) != 0)
+	for (uint32_t slot = 0; slot < s->capacity; slot++) {
+		fetch(s, slot + FETCH_RECORD);
+		const struct store_cold *c = cold_of(s, slot);
+		for (uint32_t which = 0; which < 2 && c->record == STORE_LIVE; which++)
+			if (!(c->tuples & 1 << which) &&
+			    claim_one(s->args.store, s->args.tuples, slot, which, false) != 0)
 				dp_log(DP_WARNING,
 				       "set %llu (slot %u) has no outbound SA: the look-up table is full",
-				       (unsigned long long)cold_of(s, slot)->set_id, slot);
+				       (unsigned long long)c->set_id, slot);
+	}
 }
 
 /* A change that a crash cut in half is made whole. */
@@ -499,20 +493,23 @@ static void recover_change(struct sets *s)
 	change->set_id = 0;
 }
 
-static void recover(struct sets *s)
+static void recover(struct sets *s, const char *const *faults)
 {
 	uint32_t lost = 0;
 
 	for (uint32_t slot = 0; slot < s->capacity; slot++) {
+		fetch(s, slot + FETCH_RECORD);
+		fetch_buckets(s, slot + FETCH_BUCKETS);
 		const struct store_cold *c = cold_of(s, slot);
-		const char *fault = c->record == STORE_LIVE ? recover_one(s, slot) : NULL;
+		const char *fault = faults[slot];
+		if (fault == NULL && c->record == STORE_LIVE)
+			fault = recover_one(s, slot);
 		if (fault != NULL) {
-			if (lost < FAULTS_SHOWN)
+			if (lost++ < FAULTS_SHOWN)
 				dp_log(DP_WARNING, "set %llu (slot %u) is removed: %s",
 				       (unsigned long long)c->set_id, slot, fault);
 			unlink_set(s, slot);
 			store_wipe(s->args.store, slot);
-			lost++;
 		}
 		if (c->record == STORE_LIVE)
 			s->live++;
@@ -529,17 +526,21 @@ int sets_new(const struct sets_args *args, struct sets **ret_sets)
 	uint32_t capacity = store_capacity(args->store);
 	struct sets *s = calloc(1, sizeof(*s));
 	uint32_t *free_slots = calloc(capacity, sizeof(*free_slots));
+	const char **faults = calloc(capacity, sizeof(*faults));
 
-	if (s == NULL || free_slots == NULL) {
+	if (s == NULL || free_slots == NULL || faults == NULL) {
 		free(s);
 		free(free_slots);
+		free(faults);
 		return -ENOMEM;
 	}
 	s->args = *args;
 	s->hot = store_hot(args->store);
 	s->capacity = capacity;
 	s->free = free_slots;
-	recover(s);
+	recover_records(args->store, args->served, args->workers, faults);
+	recover(s, faults);
+	free(faults);
 	*ret_sets = s;
 	return 0;
 }

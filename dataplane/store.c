@@ -28,7 +28,7 @@
 
 static_assert(sizeof(struct store_header) <= STORE_HEADER_SIZE, "the records come after its page");
 
-enum { LOCK_TRIES = 200, LOCK_PAUSE_US = 10000 };
+enum { LOCK_TRIES = 200, LOCK_PAUSE_US = 10000, AHEAD = 16 /* records */ };
 
 static_assert(sizeof(struct store_cold) <= 704, "an established UE costs at most 1,024 octets");
 
@@ -309,9 +309,12 @@ static int reopen(struct store *s, const char *path, const struct store_header *
 	if (rc != 0)
 		return rc;
 	arrays_set(s, head.capacity);
-	for (uint32_t slot = 0; slot < head.capacity; slot++)
+	for (uint32_t slot = 0; slot < head.capacity; slot++) {
+		if (head.capacity - slot > AHEAD)
+			__builtin_prefetch(&s->cold[slot + AHEAD]);
 		if (s->cold[slot].record != STORE_LIVE && s->cold[slot].record != STORE_FREE)
 			store_wipe(s, slot);
+	}
 	return 0;
 }
 

@@ -71,6 +71,11 @@ uint32_t tuple_find(const struct tuple_table *t, const struct tuple_key *key)
 	}
 }
 
+void tuple_fetch_key(const struct tuple_table *t, const struct tuple_key *key)
+{
+	tuple_fetch(t, place_of(t, key).bucket);
+}
+
 struct tuple_table *tuple_table_new(const struct sa_hot *hot, uint32_t capacity, int socket)
 {
 	uint32_t mains = capacity / 5 * 2 + 1; /* five of ten entries used when full */

@@ -64,6 +64,9 @@ int tuple_remove(struct tuple_table *t, const struct tuple_key *key, uint32_t re
 /* The ref of a key, or TUPLE_NONE. */
 uint32_t tuple_find(const struct tuple_table *t, const struct tuple_key *key);
 
+/* A key's bucket on its way into the cache, for who looks for it a while later. Main lcore. */
+void tuple_fetch_key(const struct tuple_table *t, const struct tuple_key *key);
+
 /* ---- the same in steps, inline: a line is asked for in one and read in the next, and in between the caller
  * does other work, so that a burst waits for none of its three lines a packet. Any worker. ---- */
 

@@ -105,12 +105,65 @@ static void those_of_one_rest_are_found_while_it_grows_which_they_do_not_hurry(v
 	hash_free(&h);
 }
 
+/* A table with room from the start has as many places as one that grew, and does not grow. */
+static void room_that_is_reserved_is_as_much_as_growth_would_make(void **state)
+{
+	static const size_t counts[] = {1, 255, 256, 257, 1000, 4096, NODES};
+	static struct hash_node nodes[NODES], others[NODES];
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(counts) / sizeof(*counts); k++) {
+		struct hash grown, reserved;
+		assert_int_equal(hash_init(&grown), 0);
+		assert_int_equal(hash_init(&reserved), 0);
+		hash_reserve(&reserved, counts[k]);
+		const size_t mask = reserved.mask;
+		for (size_t i = 0; i < counts[k]; i++) {
+			hash_insert(&grown, &nodes[i], i * 0x9e3779b97f4a7c15, &nodes[i]);
+			hash_insert(&reserved, &others[i], i * 0x9e3779b97f4a7c15, &others[i]);
+			assert_null(reserved.old);
+		}
+		assert_int_equal(reserved.mask, mask);
+		assert_int_equal(reserved.mask, grown.mask);
+		for (size_t i = 0; i < counts[k]; i++)
+			assert_ptr_equal(hash_first(&reserved, i * 0x9e3779b97f4a7c15), &others[i]);
+		hash_reserve(&reserved, 2 * NODES); /* it has some: they stay where they are */
+		assert_int_equal(reserved.mask, mask);
+		hash_free(&grown);
+		hash_free(&reserved);
+	}
+}
+
+static void a_node_is_alone_when_no_other_has_its_hash(void **state)
+{
+	struct hash_node node[4] = {0};
+	struct hash h;
+
+	(void)state;
+	assert_int_equal(hash_init(&h), 0);
+	hash_insert(&h, &node[0], 5, &node[0]);
+	assert_true(hash_is_alone(&h, &node[0]));
+	hash_insert(&h, &node[1], 5 + (h.mask + 1) * 3, &node[1]); /* in the same place */
+	assert_true(hash_is_alone(&h, &node[0]));
+	assert_true(hash_is_alone(&h, &node[1]));
+	hash_insert(&h, &node[2], 5, &node[2]);
+	assert_false(hash_is_alone(&h, &node[0]));
+	assert_false(hash_is_alone(&h, &node[2]));
+	assert_true(hash_is_alone(&h, &node[1]));
+	hash_remove(&h, &node[0]);
+	assert_true(hash_is_alone(&h, &node[2]));
+	assert_false(hash_is_alone(&h, &node[0])); /* it is out: nothing is known of it */
+	hash_free(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal_keys_are_all_found_while_the_index_grows_and_shrinks),
 		cmocka_unit_test(nothing_is_lost_while_it_grows),
 		cmocka_unit_test(those_of_one_rest_are_found_while_it_grows_which_they_do_not_hurry),
+		cmocka_unit_test(room_that_is_reserved_is_as_much_as_growth_would_make),
+		cmocka_unit_test(a_node_is_alone_when_no_other_has_its_hash),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ struct state {
 	struct rte_rcu_qsbr *rcu;
 	struct sets *sets;
 	uint16_t workers;
+	uint32_t capacity; /* 0: CAPACITY */
 	void (*done)(void *context, const struct sets_ticket *ticket, const struct dpl_set_state *set);
 	void (*tcp_gone)(void *context, const struct bgf_set_selectors *selectors, unsigned which);
 	void *context;
@@ -45,10 +46,11 @@ static inline int eal_up(void)
 /* Opens the store and takes over what it holds, as a start of the process does. */
 static inline void state_open(struct state *s)
 {
+	const uint32_t capacity = s->capacity != 0 ? s->capacity : CAPACITY;
 	char error[512];
 
-	assert_true(store_open(s->path, CAPACITY, &s->store, error, sizeof(error)) == 0);
-	s->tuples = tuple_table_new(store_hot(s->store), CAPACITY, 0);
+	assert_true(store_open(s->path, capacity, &s->store, error, sizeof(error)) == 0);
+	s->tuples = tuple_table_new(store_hot(s->store), capacity, 0);
 	assert_non_null(s->tuples);
 	s->rcu = rte_zmalloc("rcu", rte_rcu_qsbr_get_memsize(WORKERS), 64);
 	assert_int_equal(rte_rcu_qsbr_init(s->rcu, WORKERS), 0);
