@@ -270,7 +270,7 @@ class Pcscf:
         whose = f"set {event.set_id} of {event.subscriber.decode()}" if event.set_id else str(event.selectors.ue)
         log(f"event {name}: {whose}" + (f", {event.count} packets" if event.count else ""))
         if event.kind in (zb.EVENT_EXPIRED, zb.EVENT_REMOVED):
-            self._cached().remove(event.set_id)
+            self._cached().remove(event.set_id, any(event.packets[:zb.INBOUND_SAS]))
         elif event.kind == zb.EVENT_FIRST_USED:
             self._cached().first_used(event.set_id)
         elif event.kind == zb.EVENT_SUPERSEDED:

@@ -166,7 +166,10 @@ class SetCache:
             self._remove_if(key, known.set_id)
         for record in found:
             self._put(record)
-        return carrier(found, is_wanted)
+        chosen, rival = carrier(found, is_wanted), KSR.htable.sht_get(TABLE, rival_key(key))
+        if rival and chosen and chosen.is_confirmed() and rival not in (str(record.set_id) for record in found):
+            return None  # what came on the one that has just ended may be read only now
+        return chosen
 
     def of_contact(self, ue, port_us):
         """The set that carries requests to this contact, or None. Of several confirmed ones the newest that the UE
@@ -271,6 +274,9 @@ class SetCache:
         """After CONFIRM. Requests to the UE stay on an older set until the UE has used this one (rule 20), if it can still
         have that one: it has not begun anew (rule 21), and is not somebody else who has the address now."""
         self.put(record, generation)
+        for rival in map(rival_key, record.flows()):
+            if KSR.htable.sht_get(TABLE, rival):
+                self._set(rival, record)  # no other set has these ports any more
         self._set(record.latest(), record)
         older = self._by_key(record.contact())
         if older is None or older.set_id == record.set_id or older.port_pc == record.port_pc or (
@@ -313,12 +319,19 @@ class SetCache:
         for key in (record.contact(), record.latest()):
             self._remove_if(key, record.set_id)
 
-    def remove(self, set_id):
+    def remove(self, set_id, was_used=True):
+        """It has ended. Whether something ever came on it: that may wait to be read, and must not pass for what came on the
+        set of another subscriber that it was to replace."""
         KSR.htable.sht_setxs(TABLE, f"x|{set_id}", "1", SPARE_S)
         record = self._by_id(set_id)
         if record is not None:
-            for key in (*record.keys(), *map(rival_key, record.flows())):
+            for key in record.keys():
                 self._remove_if(key, set_id)
+            for rival in map(rival_key, record.flows()):
+                if not was_used:
+                    self._remove_if(rival, set_id)
+                elif KSR.htable.sht_get(TABLE, rival) == str(set_id):
+                    KSR.htable.sht_setxs(TABLE, rival, str(set_id), SPARE_S)
         self._remove(f"s|{set_id}")
         KSR.htable.sht_rm(PENDING, str(set_id))
 

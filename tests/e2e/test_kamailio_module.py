@@ -336,6 +336,24 @@ def test_rule_28_ports_that_another_subscriber_wants_count_for_nobody_while_the_
     assert gateway.subscriber() == subscriber
 
 
+@pytest.mark.parametrize("was_used, names", [(False, [None, "a"]), (True, [None, None])])
+def test_rule_28_what_came_on_a_newcomers_set_is_not_the_former_ones_when_that_has_ended(was_used, names):
+    """It may have waited in a socket. What nothing ever came on leaves the ports at once, when its end is told."""
+    gateway = FakeGateway(OLD, replace(NEW, received=was_used))
+    gateway.tells(OLD, UNUSED)
+    assert gateway.subscriber() == (None if was_used else "a")
+    gateway.has(OLD)
+    found = [gateway.subscriber()]
+    gateway.cache.remove(2, was_used)
+    assert found + [gateway.subscriber()] == names
+    gateway.tells(replace(NEW, set_id=3, subscriber="c"))
+    new = replace(NEW, set_id=3, subscriber="c", state=zb.ESTABLISHED)
+    gateway.has(new)
+    gateway.cache.confirmed(replace(new), gateway.cache.generation())
+    gateway.silent = True
+    assert gateway.subscriber() == "c"
+
+
 def test_rule_28_ports_for_which_a_confirm_got_no_answer_stay_in_doubt_as_long_as_a_registration_lasts():
     gateway = FakeGateway()
     gateway.tells(OLD, UNUSED)
