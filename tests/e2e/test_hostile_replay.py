@@ -17,6 +17,7 @@ def ue(field, family):
     yield made
     if made.row():
         made.release()
+        field.settle()  # what asks the P-CSCF about TCP connections of the set (rule 24) has left
 
 
 def good(ue, sequence, sa="ps", transport="udp"):
@@ -221,6 +222,7 @@ def test_rule_27_two_sets_of_one_ue(field, ue):
 def test_rule_23_after_release_its_spis_are_unknown(field, ue, transport):
     ue.passes(transport=transport)
     ue.release()
+    field.settle()  # as in `ue`
     with field.dropped("access", unknown_spi=2):
         field.access.send(good(ue, 2, "ps", transport), good(ue, 2, "pc", transport))
     with field.dropped("core", no_set=2, to_core=2 if transport == "tcp" else 0):  # rule 24: a reset for each
