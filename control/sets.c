@@ -483,15 +483,26 @@ void sets_forget(struct control *c, struct sa_set *set)
 	free_set(set);
 }
 
+/* The indexes go as a whole afterwards: to take a million sets out of them one by one would make an ordered
+ * end long. */
+static void free_all(struct control *c)
+{
+	for (uint32_t i = 0; i < c->table.slots; i++) {
+		struct sa_set *set = c->table.slot[i];
+		if (set == NULL)
+			continue;
+		TAILQ_REMOVE(&set->peer->sets, set, of_peer);
+		free_set(set);
+	}
+}
+
 void sets_free(struct control *c)
 {
 	sweep_free(c);
 	turn_free(&c->turn);
 	if (c->ending.bucket != NULL)
 		sets_finish_ending(c, true);
-	for (uint32_t i = 0; i < c->table.slots; i++)
-		if (c->table.slot[i] != NULL)
-			sets_forget(c, c->table.slot[i]);
+	free_all(c);
 	peer_forget_all(c);
 	if (c->timer != NULL)
 		event_free(c->timer);
