@@ -8,6 +8,13 @@
 #include "crypto.h"
 #include "owner.h"
 
+uint8_t set_temporary(uint8_t state, uint8_t flags)
+{
+	if (state == BGF_SET_TEMPORARY)
+		return SA_TEMPORARY;
+	return state == BGF_SET_DRAINING ? flags & SA_TEMPORARY : 0;
+}
+
 int set_fill(const struct store_cold *c, uint16_t served, uint16_t workers, struct sa_hot *h)
 {
 	const struct bgf_set_selectors *sel = &c->selectors;
@@ -18,9 +25,9 @@ int set_fill(const struct store_cold *c, uint16_t served, uint16_t workers, stru
 	memcpy(h->shared.ue, sel->ue.octet, sizeof(h->shared.ue));
 	h->shared.served = served;
 	h->shared.owner = owner_of(&sel->ue, &sel->served, workers);
-	h->shared.flags = (uint8_t)((h->shared.flags & (SA_WATCH_FIRST | SA_TCP)) |
-				    (sel->ue.family == 6 ? SA_IPV6 : 0) |
-				    (c->state == BGF_SET_TEMPORARY ? SA_TEMPORARY : 0));
+	h->shared.flags =
+		(uint8_t)((h->shared.flags & (SA_WATCH_FIRST | SA_TCP)) |
+			  (sel->ue.family == 6 ? SA_IPV6 : 0) | set_temporary(c->state, h->shared.flags));
 	h->in[BGF_SPI_PS].port_ue = htons(sel->port_uc);
 	h->in[BGF_SPI_PS].port_local = htons(sel->port_ps);
 	h->in[BGF_SPI_PC].port_ue = htons(sel->port_us);

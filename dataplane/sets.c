@@ -310,7 +310,7 @@ static int change_make(struct sets *s, uint32_t slot, const struct dpl_set_updat
 		__atomic_fetch_or(flags, SA_WATCH_FIRST, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&c->watch, 1, __ATOMIC_RELEASE);
 	}
-	if (u->state == BGF_SET_TEMPORARY)
+	if (set_temporary(u->state, *flags))
 		__atomic_fetch_or(flags, SA_TEMPORARY, __ATOMIC_RELEASE);
 	else
 		__atomic_fetch_and(flags, (uint8_t)~SA_TEMPORARY, __ATOMIC_RELEASE);

@@ -21,7 +21,7 @@ import pytest
 
 from hostile import Field
 from pcscf_model import DRAINING, REPLACE, TEMPORARY, Pcscf
-from phones import ANSWER, REGISTER, REQUEST, Phone, Recorder, Wire
+from phones import ANSWER, INBOUND, REGISTER, REQUEST, Phone, Recorder, Wire
 from support import Counters, wait_until_serving
 from zbwire import Zb, ZbRefused
 
@@ -29,6 +29,7 @@ CUT_S = 3
 SETTINGS = {"control.supersede_s": str(CUT_S), "dataplane.capacity": "64"}  # slots are soon used again
 IN_FLIGHT_S = 0.3  # a message that was sent so long before a kill may have been in the gateway still
 JUDGED_S = 1.0
+NEIGHBOUR_S = 3.0  # in which a phone answers who asks for its link address after a start
 REPLAYED = 150
 
 
@@ -223,15 +224,31 @@ class Schedule:
             elif self.is_excused(message):
                 self.excused += 1
             elif self.wire.wait([number], 0 if self.wire.faults else 10):  # a slow machine may bring it yet
-                self.wire.fault(f"message {number} of {now - message.sent:.1f} s ago on SA {message.sa} of set "
-                                f"{message.set.id}, state {message.set.state}, is lost")
+                self.wire.fault(f"message {number} of {now - message.sent:.2f} s ago on SA {message.sa} of set "
+                                f"{message.set.id}, state {message.set.state}, is lost; {self.round_about(message, now)}")
+
+    def round_about(self, message, now):
+        """What went on when a message was sent: for who looks for a fault."""
+        one = message.set
+        downs = [f"{now - begin:.2f} to {now - until:.2f}" for begin, until in self.down[-4:]]
+        came = [number for number in range(message.number - 40, message.number + 80) if number in self.wire.came]
+        return (f"now is {now:.2f}, ends {one.ends}, early {one.early}, overtaken {one.overtaken}, ports of another's "
+                f"{one.replaces is not None}; the data plane was down {', '.join(downs)} s ago; came: {came}")
 
     def is_excused(self, message):
         """It met a dead data plane, or a set at its end."""
         one, sent = message.set, message.sent
         end = min([one.early, self.pcscf.cut_from(one)] + [one.ends or one.early])
         return sent > end - IN_FLIGHT_S or any(
-            begin - IN_FLIGHT_S < sent < (until or sent) + IN_FLIGHT_S for begin, until in self.down)
+            begin - IN_FLIGHT_S < sent < (until or sent) + IN_FLIGHT_S or self.asks_for_neighbour(message, until)
+            for begin, until in self.down)
+
+    @staticmethod
+    def asks_for_neighbour(message, until):
+        """Neighbours go with the taps. Until the phone has answered, which a slow machine plays, what is more than a few
+        packets for it is lost."""
+        return (until is not None and until < message.sent < until + NEIGHBOUR_S and message.sa not in INBOUND and
+                not any(until < sent < message.sent for sent in message.set.phone.reached.copy()))
 
 
 def run(gateway, field, count, say):
