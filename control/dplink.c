@@ -28,7 +28,7 @@ struct waiting {
 	void *arg;
 	uint32_t generation;
 	uint32_t next_free;
-	bool is_look;
+	enum dplink_looker looker; /* DPLINK_LOOKERS: it changes something */
 };
 enum { NO_SLOT = UINT32_MAX };
 
@@ -37,6 +37,7 @@ struct look {
 	STAILQ_ENTRY(look) next;
 	struct dpl_cursor record;
 	dplink_done done;
+	bool (*is_wanted)(const void *arg);
 	void *arg;
 };
 
@@ -62,7 +63,7 @@ struct dplink {
 	struct event *readable, *writable, *flush, *retry, *silence;
 	struct waiting *waiting;
 	uint32_t room, first_free, outstanding;
-	uint32_t looks; /* of those outstanding */
+	uint32_t looks[DPLINK_LOOKERS]; /* of those outstanding */
 	uint32_t generation;
 	STAILQ_HEAD(look_queue, look) later[DPLINK_LOOKERS];
 	/* One request that changes something is timed at a time, which tells how long all of them wait. */
@@ -120,17 +121,18 @@ static int grow_waiting(struct dplink *l)
 }
 
 /* There is a free place. Returns the txn. */
-static uint64_t await(struct dplink *l, dplink_done done, void *arg, bool is_look)
+static uint64_t await(struct dplink *l, dplink_done done, void *arg, enum dplink_looker looker)
 {
 	uint32_t slot = l->first_free;
 	struct waiting *w = &l->waiting[slot];
 
 	l->first_free = w->next_free;
-	*w = (struct waiting){.done = done, .arg = arg, .generation = ++l->generation, .is_look = is_look};
-	l->looks += is_look;
+	*w = (struct waiting){.done = done, .arg = arg, .generation = ++l->generation, .looker = looker};
+	if (looker != DPLINK_LOOKERS)
+		l->looks[looker]++;
 	if (l->outstanding++ == 0)
 		arm(l->silence, SILENCE_MS);
-	if (l->timed == NO_SLOT && !is_look) {
+	if (l->timed == NO_SLOT && looker == DPLINK_LOOKERS) {
 		l->timed = slot;
 		l->timed_at = timers_now();
 	}
@@ -143,7 +145,8 @@ static struct waiting take(struct dplink *l, uint32_t slot)
 
 	l->waiting[slot] = (struct waiting){.next_free = l->first_free};
 	l->first_free = slot;
-	l->looks -= w.is_look;
+	if (w.looker != DPLINK_LOOKERS)
+		l->looks[w.looker]--;
 	if (--l->outstanding == 0)
 		evtimer_del(l->silence);
 	if (l->timed == slot) {
@@ -242,7 +245,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 /* What this turn of the loop has to say goes out at its end, together. */
 static int submit(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg,
-		  bool is_look)
+		  enum dplink_looker looker)
 {
 	bool was_empty = TAILQ_EMPTY(&l->queue);
 	struct packet *p = TAILQ_LAST(&l->queue, packet_queue);
@@ -254,7 +257,7 @@ static int submit(struct dplink *l, const struct dpl_header *record, dplink_done
 		p = new_packet(l);
 	if (p == NULL)
 		return -ENOMEM;
-	uint64_t txn = await(l, done, arg, is_look);
+	uint64_t txn = await(l, done, arg, looker);
 	memcpy(p->octets + p->used, record, record->length);
 	((struct dpl_header *)(void *)(p->octets + p->used))->txn = txn;
 	p->used += record->length;
@@ -265,40 +268,55 @@ static int submit(struct dplink *l, const struct dpl_header *record, dplink_done
 
 int dplink_send(struct dplink *l, const struct dpl_header *record, dplink_done done, void *arg)
 {
-	return l->up ? submit(l, record, done, arg, false) : -ENOTCONN;
+	return l->up ? submit(l, record, done, arg, DPLINK_LOOKERS) : -ENOTCONN;
+}
+
+static uint32_t all_looks(const struct dplink *l)
+{
+	return l->looks[DPLINK_PEER] + l->looks[DPLINK_WATCHER];
 }
 
 int dplink_look(struct dplink *l, enum dplink_looker who, unsigned type, uint64_t number, dplink_done done,
-		void *arg)
+		bool (*is_wanted)(const void *arg), void *arg)
 {
 	const struct dpl_cursor record = {.header = DPLINK_RECORD((uint16_t)type, record), .from = number};
 
 	if (!l->up)
 		return -ENOTCONN;
-	if (l->looks < DPLINK_LOOKS)
-		return submit(l, &record.header, done, arg, true);
+	if (all_looks(l) < DPLINK_LOOKS)
+		return submit(l, &record.header, done, arg, who);
 	struct look *look = malloc(sizeof(*look));
 	if (look == NULL)
 		return -ENOMEM;
-	*look = (struct look){.record = record, .done = done, .arg = arg};
+	*look = (struct look){.record = record, .done = done, .is_wanted = is_wanted, .arg = arg};
 	STAILQ_INSERT_TAIL(&l->later[who], look, next);
 	return 0;
+}
+
+static void look_on_for(struct dplink *l, enum dplink_looker who, uint32_t most)
+{
+	struct look *look;
+
+	while (l->up && all_looks(l) < DPLINK_LOOKS && l->looks[who] < most &&
+	       (look = STAILQ_FIRST(&l->later[who])) != NULL) {
+		STAILQ_REMOVE_HEAD(&l->later[who], next);
+		int error = look->is_wanted(look->arg)
+				    ? submit(l, &look->record.header, look->done, look->arg, who)
+				    : -ECANCELED;
+		if (error != 0)
+			look->done(look->arg, error, NULL);
+		free(look);
+	}
 }
 
 /* There is room for those that wait. */
 static void look_on(struct dplink *l)
 {
-	struct look *look;
-
-	for (unsigned who = 0; who < DPLINK_LOOKERS; who++) {
-		while (l->up && l->looks < DPLINK_LOOKS && (look = STAILQ_FIRST(&l->later[who])) != NULL) {
-			STAILQ_REMOVE_HEAD(&l->later[who], next);
-			int error = submit(l, &look->record.header, look->done, look->arg, true);
-			if (error != 0)
-				look->done(look->arg, error, NULL);
-			free(look);
-		}
-	}
+	/* Of all places those who watch have a few for themselves, or many P-CSCFs would keep them waiting.
+	 */
+	look_on_for(l, DPLINK_WATCHER, DPLINK_WATCHER_LOOKS);
+	look_on_for(l, DPLINK_PEER, DPLINK_LOOKS);
+	look_on_for(l, DPLINK_WATCHER, DPLINK_LOOKS);
 }
 
 void dplink_flush(struct dplink *l)
@@ -316,7 +334,7 @@ uint64_t dplink_delay(const struct dplink *l, uint64_t now)
 
 uint32_t dplink_under_way(const struct dplink *l)
 {
-	return l->outstanding - l->looks;
+	return l->outstanding - all_looks(l);
 }
 
 /* --- receiving --- */
@@ -387,7 +405,7 @@ static int take_record(struct dplink *l, const struct dpl_header *h)
 		return -EPROTO;
 	struct waiting w = take(l, slot);
 	w.done(w.arg, h->status, h);
-	if (w.is_look)
+	if (w.looker != DPLINK_LOOKERS)
 		look_on(l);
 	return 0;
 }

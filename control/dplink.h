@@ -39,13 +39,18 @@ int dplink_send(struct dplink *l, const struct dpl_header *record, dplink_done d
 /* Who looks: P-CSCFs, or those who only watch (observers, operators). */
 enum dplink_looker { DPLINK_PEER, DPLINK_WATCHER, DPLINK_LOOKERS };
 
-enum { DPLINK_LOOKS = 64 };
+enum {
+	DPLINK_LOOKS = 64,
+	DPLINK_WATCHER_LOOKS = 8 /* of these are the watchers' whatever P-CSCFs ask */
+};
 
 /* Asks for a record that changes nothing: DPL_SET_GET with a set's id, DPL_COUNTERS or DPL_PORTS with a
  * cursor. `done` as above. At most DPLINK_LOOKS of these are with the data plane at a time, so that what is
- * to be changed never waits behind many; the others wait here, P-CSCFs' before watchers'. */
+ * to be changed never waits behind many; the others wait here, P-CSCFs' before most of the watchers'. One
+ * that is not wanted any more when its turn comes, because nobody hears the answer, has the outcome
+ * -ECANCELED. */
 int dplink_look(struct dplink *l, enum dplink_looker who, unsigned type, uint64_t number, dplink_done done,
-		void *arg);
+		bool (*is_wanted)(const void *arg), void *arg);
 
 /* What was sent goes out now, not at the end of this turn of the loop: for who has more to do in it. */
 void dplink_flush(struct dplink *l);

@@ -45,6 +45,12 @@ static inline enum dplink_looker op_looker(const struct op *op)
 	return op->peer->role == ZB_ROLE_PEER ? DPLINK_PEER : DPLINK_WATCHER;
 }
 
+/* Whether somebody hears the answer, still. */
+static inline bool op_is_wanted(const void *op)
+{
+	return ((const struct op *)op)->session != NULL;
+}
+
 void op_answer_set(struct op *op, const struct sa_set *set);
 void op_answer_count(struct op *op, uint32_t count);
 void op_answer_refusal(struct op *op, const struct refusal *r);

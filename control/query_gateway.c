@@ -61,7 +61,8 @@ static void finish(struct op *op, int status)
 
 static void ask(struct op *op, unsigned type, uint64_t from, dplink_done done)
 {
-	int error = op->control->serving ? dplink_look(op->control->link, op_looker(op), type, from, done, op)
+	int error = op->control->serving ? dplink_look(op->control->link, op_looker(op), type, from, done,
+						       op_is_wanted, op)
 					 : -ENOTCONN;
 
 	if (error != 0)

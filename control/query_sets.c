@@ -188,7 +188,7 @@ static void ask(struct op *op)
 	q->outstanding = 1; /* this function's own, so that no outcome answers too early */
 	for (uint32_t i = 0; i < q->count; i++) {
 		if (dplink_look(op->control->link, op_looker(op), DPL_SET_GET, q->rows[i].set.set_id, on_row,
-				op) == 0)
+				op_is_wanted, op) == 0)
 			q->outstanding++;
 		else
 			q->failed = true;

@@ -232,12 +232,14 @@ static void look_at_frame(struct session *s, const uint8_t *frame, const struct 
 
 /* --- turns --- */
 
-/* Not event_active: that would be this turn's yet. */
+/* Not event_active: that would be this turn's yet. And not again when it is due: that would put it off, and
+ * who comes in every turn would keep all others waiting. */
 static void next_turn(struct control *c)
 {
 	static const struct timeval at_once = {0};
 
-	evtimer_add(c->waiter, &at_once);
+	if (!evtimer_pending(c->waiter, NULL))
+		evtimer_add(c->waiter, &at_once);
 }
 
 static bool is_turn_over(const struct session *s, uint64_t begun)

@@ -37,8 +37,8 @@ static void wake(struct control *c, unsigned ms)
 {
 	struct timeval tv = {.tv_usec = (suseconds_t)ms * 1000};
 
-	/* Not event_active: that would be this turn's yet. */
-	if (!TAILQ_EMPTY(&c->sweeping))
+	/* Not event_active: that would be this turn's yet. And not again: it would be put off. */
+	if (!TAILQ_EMPTY(&c->sweeping) && !evtimer_pending(c->sweeper, NULL))
 		evtimer_add(c->sweeper, &tv);
 }
 

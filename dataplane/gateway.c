@@ -134,18 +134,19 @@ static void pools_stop(struct gateway *g)
 	rte_mempool_free(g->pool[PORT_ACCESS]);
 }
 
-/* One for both ports, or half of the buffers on the socket of each. */
+/* One for both ports, or one on the socket of each: with half of the buffers that were asked for, or with as
+ * many as all queues and rings need where the number is ours, for a ring may hold those of one port. */
 static int pools_start(struct gateway *g)
 {
 	const bool shared = g->port[PORT_ACCESS].socket == g->port[PORT_CORE].socket;
-	const uint32_t mbufs = config_mbufs(g->dp);
+	const uint32_t all = config_mbufs(g->dp), mbufs = shared || g->dp->mbufs == 0 ? all : all / 2;
 	int rc = pkt_register();
 
 	if (rc != 0)
 		return fault(g, rc, "no room for packet metadata in DPDK's buffers: %s", strerror(-rc));
-	rc = pool_new(g, PORT_ACCESS, shared ? mbufs : mbufs / 2);
+	rc = pool_new(g, PORT_ACCESS, mbufs);
 	if (rc == 0 && !shared)
-		rc = pool_new(g, PORT_CORE, mbufs / 2);
+		rc = pool_new(g, PORT_CORE, mbufs);
 	if (rc != 0)
 		pools_stop(g);
 	else if (shared)

@@ -181,7 +181,8 @@ static bool is_served(struct netlink *n, const struct bgf_addr *own)
 		dp_log(DP_ERROR,
 		       "tap %s: %s is a served address: a P-CSCF's behind the core port, never one of a tap. "
 		       "It is not taken for the gateway's own, and what the kernel sends from it is dropped "
-		       "(tap_source); remove it with 'ip addr del'",
+		       "(tap_source), answers to ARP too; remove it with 'ip addr del', and have the network "
+		       "beside route it to the tap's own address",
 		       n->tap, bgf_addr_text(own, text));
 	n->served_told |= bit;
 	n->served_said |= bit;

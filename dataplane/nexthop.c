@@ -511,7 +511,8 @@ bool nexthop_local_for(const struct nexthop_table *t, const struct bgf_addr *dst
 
 void nexthop_dump_begin(struct nexthop_table *t)
 {
-	t->dump++;
+	if (!t->dumping) /* else the one before came to no end: what it told is this one's */
+		t->dump++;
 	t->dumping = true;
 }
 

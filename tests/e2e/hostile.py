@@ -11,6 +11,7 @@ import collections
 import contextlib
 import hmac
 import ipaddress
+import itertools
 import os
 import re
 import signal
@@ -35,6 +36,7 @@ PACKET_IGNORE_OUTGOING, SO_RCVBUFFORCE = 23, 33
 SOL_PACKET = 263
 WITNESS = b"the witness passes "
 WITNESS_S = 4.0  # then it is sent again
+SPIS = itertools.count(int.from_bytes(os.urandom(3), "big"))  # one after the other: no two of a UE are the same (rule 4)
 
 
 def drop_reasons():
@@ -294,8 +296,8 @@ class Ue:
         self.port_uc, self.port_us, self.port_pc, self.port_ps = port_uc, port_us, port_pc, port_ps
         self.ik = ik or KEYS.new()
         self.key = expanded(self.ik)
-        self.spi_uc = spi_uc or 0x10000000 + int.from_bytes(os.urandom(3), "big")
-        self.spi_us = spi_us or 0x20000000 + int.from_bytes(os.urandom(3), "big")
+        spi = next(SPIS) & 0xffffff
+        self.spi_uc, self.spi_us = spi_uc or 0x10000000 + spi, spi_us or 0x20000000 + spi
         self.spi_ps = self.spi_pc = self.set_id = None
         self.sequence = {"ps": 0, "pc": 0, "uc": 0, "us": 0}
         field.access.play(address)

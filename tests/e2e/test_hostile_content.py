@@ -177,7 +177,7 @@ def test_every_set_of_many_has_its_own_keys(field, family):
             field.access.send(*[protect(packet, ue.spi_ps, ue.next(), ue.key) for ue, packet in zip(some, inner)])
         assert out.core == [one_hop_on(packet) for packet in inner]
         outbound = [ue.from_core(os.urandom(40)) for ue in some]
-        for ue in some if family == 6 else ():
+        for ue in some if family == 6 else some[:1]:  # whose one address it is
             ue.reached(b"neighbour")
         with field.dropped("core", to_access=len(some)) as out, field.one_burst():
             field.core.send(*outbound)

@@ -192,6 +192,47 @@ static void those_who_watch_look_after_the_pcscfs(void **state)
 	client_close(&client);
 }
 
+static void those_who_watch_have_a_few_places_beside_the_pcscfs(void **state)
+{
+	enum { LIMIT = 30, COUNT = 10 };
+	struct harness *h = *state;
+	unsigned place = 0;
+
+	fill(h, &other);
+	event_del(h->fake.reading);
+	watch(&client, COUNT, LIMIT);
+	harness_run_for(h, 20);
+	client_begin(&other, ZB_MSG_QUERY);
+	zb_put_number(&other.out, ZB_ATTR_SET_ID, WATCHED);
+	client_send(&other);
+	harness_run_for(h, 20);
+	event_add(h->fake.reading, NULL);
+	assert_int_equal(client_wait(&other), ZB_CAUSE_DONE);
+	harness_run_for(h, 50);
+	assert_int_equal(h->fake.gets, LIMIT * COUNT + 1);
+	while (place < h->fake.gets && h->fake.got[place] != WATCHED)
+		place++;
+	assert_int_equal(place, DPLINK_LOOKS);
+	client_close(&other);
+	client_close(&client);
+}
+
+static void what_nobody_waits_for_any_more_is_not_looked_at(void **state)
+{
+	struct harness *h = *state;
+
+	fill(h, &other);
+	event_del(h->fake.reading);
+	watch(&other, LOOKS, WATCHED);
+	harness_run_for(h, 20);
+	client_close(&other);
+	harness_run_for(h, 20);
+	event_add(h->fake.reading, NULL);
+	harness_run_for(h, 50);
+	assert_int_equal(h->fake.gets, DPLINK_LOOKS); /* those that were under way */
+	client_close(&client);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -200,6 +241,8 @@ int main(void)
 		T(those_who_have_a_registration_to_lose_are_served),
 		T(what_is_only_looked_at_is_no_overload),
 		T(those_who_watch_look_after_the_pcscfs),
+		T(those_who_watch_have_a_few_places_beside_the_pcscfs),
+		T(what_nobody_waits_for_any_more_is_not_looked_at),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

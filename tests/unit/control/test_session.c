@@ -360,6 +360,44 @@ static void a_flood_of_requests_takes_its_share_of_a_turn(void **state)
 	}
 }
 
+static void ask_for_long(struct client *c, unsigned requests)
+{
+	for (unsigned n = 0; n < requests; n++) {
+		client_begin(c, ZB_MSG_QUERY);
+		zb_put_number(&c->out, ZB_ATTR_PORT_UE, 1); /* no set has it */
+		client_send(c);
+	}
+}
+
+static void who_waits_for_its_turn_is_not_put_off_by_those_who_come(void **state)
+{
+	enum { SETS = 20000, REQUESTS = 150, FEW = 20, COME = 6 };
+	struct harness *h = *state;
+	struct client c, comes[COME];
+
+	h->config.control.connections_max = 1 + COME;
+	fill(h, SETS, 3600000, false);
+	client_hello(&c, h, "pcscf1", 1, ZB_ROLE_OBSERVER, false);
+	assert_int_equal(client_call(&c), ZB_CAUSE_DONE);
+	for (unsigned i = 0; i < COME; i++) {
+		client_hello(&comes[i], h, "pcscf2", 1, ZB_ROLE_OBSERVER, false);
+		assert_int_equal(client_call(&comes[i]), ZB_CAUSE_DONE);
+	}
+	harness_run_for(h, 5);
+	ask_for_long(&c, REQUESTS);
+	one_turn(h);
+	one_turn(h);
+	unsigned octets = octets_for(&c);
+	for (unsigned i = 0; i < COME; i++) {
+		ask_for_long(&comes[i], FEW);
+		one_turn(h);
+	}
+	assert_true(octets_for(&c) > octets);
+	for (unsigned i = 0; i < COME; i++)
+		client_close(&comes[i]);
+	client_close(&c);
+}
+
 /* Whoever has very many sets of one UE makes each end take long. */
 static void sets_that_end_together_take_their_share_of_a_turn(void **state)
 {
@@ -393,6 +431,7 @@ int main(void)
 		T(bye_is_answered_and_closes),
 		T(pcscfs_are_served_before_those_who_only_watch),
 		T(a_flood_of_requests_takes_its_share_of_a_turn),
+		T(who_waits_for_its_turn_is_not_put_off_by_those_who_come),
 		T(sets_that_end_together_take_their_share_of_a_turn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

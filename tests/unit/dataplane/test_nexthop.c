@@ -301,6 +301,17 @@ static void a_torn_dump_takes_what_it_told_and_keeps_the_rest(void **state)
 	assert_int_equal(nexthop_resolved(table), 1);
 }
 
+static void a_dump_that_came_to_no_end_is_none_of_those_that_forget(void **state)
+{
+	(void)state;
+	route("10.2.0.0", 16, "10.45.0.2");
+	resolve("10.45.0.2", 2);
+	for (int dump = 0; dump < 5; dump++)
+		nexthop_dump_begin(table); /* the kernel was busy, or fell silent */
+	nexthop_dump_end_torn(table);
+	assert_int_equal(word_of("10.2.1.1"), word(2));
+}
+
 /* ---- against a naive model ---- */
 
 struct model_route {
@@ -541,6 +552,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_dump_sweeps_what_it_did_not_tell, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_torn_dump_takes_what_it_told_and_keeps_the_rest, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_dump_that_came_to_no_end_is_none_of_those_that_forget,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(agrees_with_a_naive_model_under_churn, setup, teardown),
 		cmocka_unit_test_setup_teardown(neighbours_come_and_go_without_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reader_never_sees_another_prefixs_next_hop, setup,
