@@ -175,6 +175,7 @@ static void make_store(void)
 	snprintf(store_path, sizeof(store_path), "/dev/shm/bgf-lab-%d", (int)getpid());
 	if (store_open(store_path, LAB_CAPACITY, &lab.store, error, sizeof(error)) < 0)
 		fail_msg("%s", error);
+	unlink(store_path); /* it stays mapped, and is gone however this program ends */
 }
 
 int lab_start(void **state)
@@ -221,7 +222,6 @@ int lab_stop(void **state)
 	nexthop_table_free(hops[PORT_CORE]);
 	tuple_table_free(tuples);
 	store_close(lab.store);
-	unlink(store_path);
 	close(lab.wake);
 	return 0;
 }
