@@ -61,7 +61,6 @@ class Phone:
         self.served_octets = ipaddress.ip_address(self.served).packed
         self.subscriber = f"{address}@example.org"
         self.sets = ()
-        self.reached = collections.deque(maxlen=500)  # when the messages were sent that have come to it
 
 
 class PhoneSet:
@@ -194,8 +193,6 @@ class Wire:
         if message.is_request and message.set.used is None:
             message.set.used = now
         self.came[number] = now
-        if to is not None:
-            to.phone.reached.append(message.sent)
 
     def replay(self, packets):
         """Sends packets of sent_inbound once more."""

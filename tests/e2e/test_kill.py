@@ -21,7 +21,7 @@ import pytest
 
 from hostile import Field
 from pcscf_model import DRAINING, REPLACE, TEMPORARY, Pcscf
-from phones import ANSWER, INBOUND, REGISTER, REQUEST, Phone, Recorder, Wire
+from phones import ANSWER, REGISTER, REQUEST, Phone, Recorder, Wire
 from support import Counters, wait_until_serving
 from zbwire import Zb, ZbRefused
 
@@ -29,7 +29,6 @@ CUT_S = 3
 SETTINGS = {"control.supersede_s": str(CUT_S), "dataplane.capacity": "64"}  # slots are soon used again
 IN_FLIGHT_S = 0.3  # a message that was sent so long before a kill may have been in the gateway still
 JUDGED_S = 1.0
-NEIGHBOUR_S = 3.0  # in which a phone answers who asks for its link address after a start
 REPLAYED = 150
 
 
@@ -240,15 +239,8 @@ class Schedule:
         one, sent = message.set, message.sent
         end = min([one.early, self.pcscf.cut_from(one)] + [one.ends or one.early])
         return sent > end - IN_FLIGHT_S or any(
-            begin - IN_FLIGHT_S < sent < (until or sent) + IN_FLIGHT_S or self.asks_for_neighbour(message, until)
+            begin - IN_FLIGHT_S < sent < (until or sent) + IN_FLIGHT_S
             for begin, until in self.down)
-
-    @staticmethod
-    def asks_for_neighbour(message, until):
-        """Neighbours go with the taps. Until the phone has answered, which a slow machine plays, what is more than a few
-        packets for it is lost."""
-        return (until is not None and until < message.sent < until + NEIGHBOUR_S and message.sa not in INBOUND and
-                not any(until < sent < message.sent for sent in message.set.phone.reached.copy()))
 
 
 def run(gateway, field, count, say):
