@@ -40,7 +40,6 @@ static struct tuple_table *tuples;
 static struct rte_rcu_qsbr *rcu;
 static struct nexthop_table *hops[PORT_SIDES];
 static int stop;
-static char store_path[64];
 
 static struct bgf_addr addr(const char *text)
 {
@@ -170,7 +169,7 @@ static void make_worker(void)
 
 static void make_store(void)
 {
-	char error[256] = "";
+	char error[256] = "", store_path[64];
 
 	snprintf(store_path, sizeof(store_path), "/dev/shm/bgf-lab-%d", (int)getpid());
 	if (store_open(store_path, LAB_CAPACITY, &lab.store, error, sizeof(error)) < 0)
