@@ -14,6 +14,10 @@ import time
 
 from .netns import PORT_PS, PORTS_PC, LabError, end_process, inside, run
 
+# A parameter of a challenge with a key for its value (TS 24.229 7.2A.1). What stands before the name matters: one nonce of 512
+# is base64 that ends in "ik=" or "ck=".
+KEY_PARAMETER = r"[\s,;](ik|ck)\s*=\s*[\x220-9a-f]"
+
 ETH_P_ALL = 3
 RECENT = 4096
 FILE_HEADER_LEN = 24  # of a capture file without packets, at least
@@ -147,4 +151,9 @@ class Packet:
 
 def leaks_key(data):
     """Whether SIP text has a key in it: an ik= or ck= parameter."""
-    return re.search(rb"[\s,;](ik|ck)\s*=", data, re.I) is not None
+    return re.search(KEY_PARAMETER.encode(), data, re.I) is not None
+
+
+def frames_with_keys(path):
+    """The numbers of a capture's frames with a key in them, whatever they are frames of."""
+    return [number for number, in tshark(path, f'frame matches r"{KEY_PARAMETER}"', ["frame.number"])]
