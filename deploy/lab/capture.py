@@ -15,8 +15,9 @@ import time
 from .netns import PORT_PS, PORTS_PC, LabError, end_process, inside, run
 
 # A parameter of a challenge with a key for its value (TS 24.229 7.2A.1). What stands before the name matters: one
-# nonce of 512 is base64 that ends in "ik=" or "ck=".
-KEY_PARAMETER = r"[\s,;](ik|ck)\s*=\s*[\x220-9a-f]"
+# nonce of 512 is base64 that ends in "ik=" or "ck=", and an ICV may be anything. No text begins with a parameter, and
+# behind octets that are none an ICV is too short for so much of it.
+KEY_PARAMETER = r"[\s\x20-\x7e]{8}[\s,;](ik|ck)\s*=\s*[\x220-9a-f]"
 
 ETH_P_ALL = 3
 RECENT = 4096
