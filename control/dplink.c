@@ -18,7 +18,10 @@ enum {
 	RECORD_MAX = 65536,
 	PACKETS_AT_ONCE = 16, /* then the loop may do something else */
 	RETRY_MS = 200,
-	SILENCE_MS = 1500, /* less than a client's usual wait, so that it hears DATAPLANE_DOWN in time */
+	/* Together less than a client's usual wait, so that it hears DATAPLANE_DOWN in time. Looked at in
+	 * between, so that the data plane has time to answer where this machine stood still for longer. */
+	SILENCE_MS = 500,
+	SILENCES = 3,
 	SLOT_BITS = 32,
 };
 
@@ -61,6 +64,7 @@ struct dplink {
 	bool up; /* HELLO was answered */
 	bool complained;
 	struct event *readable, *writable, *flush, *retry, *silence;
+	unsigned silences; /* times that nothing came, one after the other */
 	struct waiting *waiting;
 	uint32_t room, first_free, outstanding;
 	uint32_t looks[DPLINK_LOOKERS]; /* of those outstanding */
@@ -102,6 +106,12 @@ static void arm(struct event *e, int ms)
 	evtimer_add(e, &tv);
 }
 
+static void await_word(struct dplink *l)
+{
+	l->silences = 0;
+	arm(l->silence, SILENCE_MS);
+}
+
 /* --- outstanding requests --- */
 
 static int grow_waiting(struct dplink *l)
@@ -131,7 +141,7 @@ static uint64_t await(struct dplink *l, dplink_done done, void *arg, enum dplink
 	if (looker != DPLINK_LOOKERS)
 		l->looks[looker]++;
 	if (l->outstanding++ == 0)
-		arm(l->silence, SILENCE_MS);
+		await_word(l);
 	if (l->timed == NO_SLOT && looker == DPLINK_LOOKERS) {
 		l->timed = slot;
 		l->timed_at = timers_now();
@@ -213,8 +223,13 @@ static void lose(struct dplink *l, const char *why)
 
 static void on_silence(evutil_socket_t fd, short what, void *arg)
 {
+	struct dplink *l = arg;
+
 	(void)fd, (void)what;
-	lose(arg, "it does not answer");
+	if (++l->silences < SILENCES)
+		arm(l->silence, SILENCE_MS);
+	else
+		lose(l, "it does not answer");
 }
 
 /* --- sending --- */
@@ -423,7 +438,7 @@ static int take_packet(struct dplink *l, size_t length)
 		at += h->length;
 	}
 	if (l->fd == fd && l->outstanding > 0)
-		arm(l->silence, SILENCE_MS); /* it lives */
+		await_word(l); /* it lives */
 	return 0;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "harness.h"
 
+#include <unistd.h>
+
 static struct client client;
 
 static void hello(struct harness *h)
@@ -77,6 +79,22 @@ static void a_data_plane_that_does_not_answer_is_given_up(void **state)
 	hello(h);
 	h->fake.is_mute = true;
 	assert_int_equal(client_install(&client, &in), ZB_CAUSE_DATAPLANE_DOWN);
+	client_close(&client);
+}
+
+/* Neither end runs for longer than an answer may take: then there is one yet. */
+static void a_machine_that_stands_still_is_not_taken_for_a_silent_data_plane(void **state)
+{
+	struct harness *h = *state;
+	struct install in = sample_install();
+
+	hello(h);
+	event_del(h->fake.reading);
+	client_send_install(&client, &in);
+	harness_run_for(h, 20); /* the order is on its way */
+	usleep(2000000);
+	event_add(h->fake.reading, NULL);
+	assert_int_equal(client_wait(&client), ZB_CAUSE_DONE);
 	client_close(&client);
 }
 
@@ -350,6 +368,7 @@ int main(void)
 		T(an_install_whose_answer_was_lost_is_found_by_its_reference),
 		T(a_release_whose_answer_was_lost_is_done_when_repeated),
 		T(a_data_plane_that_does_not_answer_is_given_up),
+		T(a_machine_that_stands_still_is_not_taken_for_a_silent_data_plane),
 		T(sets_and_their_timers_survive_both_restarts),
 		T(a_set_past_its_end_ends_as_soon_as_it_is_learned),
 		T(another_store_empties_the_intended_state_and_is_told),
