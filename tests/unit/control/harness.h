@@ -18,6 +18,7 @@ struct harness {
 	struct bgf_config config;
 	struct control control;
 	struct fake_dataplane fake;
+	uint64_t begun; /* when the test did, ns */
 	char folder[64];
 };
 
@@ -39,7 +40,7 @@ int harness_setup(void **state);
 int harness_teardown(void **state);
 
 void harness_restart(struct harness *h);
-/* Runs the loop until `done` says so; fails after two seconds. */
+/* Runs the loop until `done` says so; fails after a minute. */
 void harness_run(struct harness *h, bool (*done)(void *arg), void *arg, const char *what);
 void harness_run_for(struct harness *h, unsigned ms);
 void harness_serving(struct harness *h, bool serving); /* waits until it is so */

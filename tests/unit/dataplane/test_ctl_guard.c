@@ -86,7 +86,7 @@ static void send_hello(int fd)
 static int child_as(unsigned uid)
 {
 	struct dpl_hello_answer answer;
-	struct timeval patience = {.tv_sec = 5};
+	struct timeval patience = {.tv_sec = 60};
 
 	if (setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
 		return -1;

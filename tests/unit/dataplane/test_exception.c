@@ -91,16 +91,16 @@ static int teardown(void **state)
 	return rte_mempool_in_use_count(args.pool) != 0;
 }
 
-/* Runs until `done`, three seconds at most. */
-#define RUN_UNTIL(done)                                                  \
-	do {                                                             \
-		bool done_ = false;                                      \
-		for (int turns_ = 0; turns_ < 600 && !done_; turns_++) { \
-			exceptions_run(exceptions);                      \
-			done_ = (done);                                  \
-			usleep(done_ ? 0 : 5000);                        \
-		}                                                        \
-		assert_true(done_);                                      \
+/* Runs until `done`, for half a minute at most. */
+#define RUN_UNTIL(done)                                                   \
+	do {                                                              \
+		bool done_ = false;                                       \
+		for (int turns_ = 0; turns_ < 6000 && !done_; turns_++) { \
+			exceptions_run(exceptions);                       \
+			done_ = (done);                                   \
+			usleep(done_ ? 0 : 5000);                         \
+		}                                                         \
+		assert_true(done_);                                       \
 	} while (0)
 
 static uint64_t word(const char *destination)

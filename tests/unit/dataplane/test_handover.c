@@ -30,7 +30,7 @@
 #include "owner.h"
 #include "sets.h"
 
-enum { WORKERS = 2, RING = 128, UES = 24, ROUNDS = 300, PATIENCE_S = 20 };
+enum { WORKERS = 2, RING = 128, UES = 24, ROUNDS = 300, PATIENCE_S = 60 };
 
 static struct worker *worker[WORKERS];
 static struct rte_ring *peers[WORKERS];
@@ -444,7 +444,7 @@ static void nobody_sleeps_over_what_waits_for_a_queue(void **state)
 	install(ue);
 	make(&f, PORT_ACCESS, ue, 1);
 	lab_put(PORT_ACCESS, &f);
-	worker[0]->idle_sleep_us = 1000000;
+	worker[0]->idle_sleep_us = 5000000; /* longer than a machine stands still */
 	rte_spinlock_lock(&lock[PORT_CORE]);
 	assert_int_equal(pthread_create(&thread, NULL, run, worker[0]), 0);
 	while (__atomic_load_n(waits, __ATOMIC_RELAXED) == 0)
@@ -453,7 +453,7 @@ static void nobody_sleeps_over_what_waits_for_a_queue(void **state)
 	rte_spinlock_unlock(&lock[PORT_CORE]);
 	const uint64_t free_since = rte_get_timer_cycles();
 	await_frame(PORT_CORE, &f);
-	assert_in_range(rte_get_timer_cycles() - free_since, 0, rte_get_timer_hz() / 2);
+	assert_in_range(rte_get_timer_cycles() - free_since, 0, rte_get_timer_hz() * 4);
 	stopping = 1;
 	assert_int_equal(pthread_join(thread, &ran), 0);
 }

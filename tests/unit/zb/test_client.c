@@ -95,7 +95,7 @@ static void see(const struct zb_event *event, void *arg)
 /* Processes until `count` events came, two seconds at most. */
 static void process_until(struct zb *zb, struct seen *s, unsigned count)
 {
-	for (int i = 0; i < 200 && s->count < count; i++) {
+	for (int i = 0; i < 3000 && s->count < count; i++) {
 		zb_process(zb, see, s);
 		if (s->count < count)
 			sleep_ms(10);
@@ -206,7 +206,10 @@ static void test_a_refused_hello_is_told(void **state)
 static void test_timeout_is_bounded_and_the_late_answer_discarded(void **state)
 {
 	struct fixture *x = *state;
-	struct zb *zb = open_client(&x->gateway, 200);
+	enum {
+		WAIT_MS = 4000
+	}; /* a machine that others use may stand still as long as the next answer takes */
+	struct zb *zb = open_client(&x->gateway, WAIT_MS);
 	struct timespec a, b;
 	struct zb_set set;
 	uint32_t count = 0;
@@ -218,7 +221,7 @@ static void test_timeout_is_bounded_and_the_late_answer_discarded(void **state)
 	assert_int_equal(zb_confirm(zb, 1, 8, 60, &set, &error), -ETIMEDOUT);
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	long ms = (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000;
-	assert_in_range(ms, 190, 1500);
+	assert_in_range(ms, WAIT_MS - 10, 60000);
 	assert_int_equal(zb_release_all(zb, 9, 0, &count, &error), 0);
 	assert_int_equal(count, 5);
 	assert_int_equal(x->gateway.hellos, 1); /* on the same connection */
@@ -301,7 +304,7 @@ static void test_a_flood_of_events_is_told_whole_by_zb_process(void **state)
 	x->gateway.events_first = 0;
 	assert_int_equal(s.by_kind[ZB_EVENT_FIRST_USED], FLOOD);
 	assert_int_equal(s.by_kind[ZB_EVENT_GAP], 0);
-	for (int i = 0; i < 100 && none.count == 0; i++, sleep_ms(10))
+	for (int i = 0; i < 3000 && none.count == 0; i++, sleep_ms(10))
 		zb_process(x->zb, see, &s);
 	assert_int_equal(none.count, 1);
 }
@@ -333,7 +336,7 @@ static void test_events_by_descriptor(void **state)
 	assert_int_equal(x->gateway.events, ZB_EVENT_BIT(ZB_EVENT_FIRST_USED));
 	fake_send_events(&x->gateway, 2);
 	struct pollfd p = {.fd = zb_fd(x->zb), .events = POLLIN};
-	assert_int_equal(poll(&p, 1, 2000), 1);
+	assert_int_equal(poll(&p, 1, 60000), 1);
 	process_until(x->zb, &s, 2);
 }
 
@@ -379,7 +382,7 @@ static void test_heartbeat_is_answered(void **state)
 	x->gateway.ask = 1;
 	assert_int_equal(zb_gateway(x->zb, &g, &error), 0);
 	assert_int_equal(zb_gateway(x->zb, &g, &error), 0);
-	for (int i = 0; i < 100 && x->gateway.heartbeat_answers < 2; i++)
+	for (int i = 0; i < 3000 && x->gateway.heartbeat_answers < 2; i++)
 		sleep_ms(10);
 	assert_int_equal(x->gateway.heartbeat_answers, 2);
 }
@@ -401,7 +404,7 @@ static void test_garbage_ends_the_connection(void **state)
 		assert_int_equal(zb_gateway(x->zb, &g, &error), 0);
 		fake_send_raw(&x->gateway, cases[i].data, cases[i].length);
 		struct pollfd p = {.fd = zb_fd(x->zb), .events = POLLIN};
-		assert_int_equal(poll(&p, 1, 2000), 1);
+		assert_int_equal(poll(&p, 1, 60000), 1);
 		assert_int_equal(zb_process(x->zb, see, &s), -EPROTO);
 		assert_int_equal(zb_fd(x->zb), -1);
 	}
@@ -450,7 +453,7 @@ static void test_a_child_keeps_its_hands_off(void **state)
 static void test_bye_is_said(void **state)
 {
 	struct fixture *x = *state;
-	struct zb *zb = open_client(&x->gateway, 1000);
+	struct zb *zb = open_client(&x->gateway, 8000);
 	struct zb_gateway g;
 
 	assert_int_equal(zb_gateway(zb, &g, &error), 0);
