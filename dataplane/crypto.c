@@ -11,7 +11,7 @@
 enum {
 	SHA1_BLOCK = 64,
 	SORT_CLASSES = 32,   /* blocks of the longest packets are not told apart above 2 KB */
-	MEASURE_ROUNDS = 32, /* the fastest of them counts, so that a disturbed one does no harm */
+	MEASURE_ROUNDS = 64, /* the fastest of them counts, so that a disturbed one does no harm */
 	MEASURE_LENGTH = 1360,
 };
 
@@ -86,29 +86,31 @@ static void prepare_jobs(struct crypto *c)
 		};
 }
 
-/* TSC cycles of the fastest of some bursts; UINT64_MAX for a manager that does not finish its jobs. */
-static uint64_t measure(struct crypto *c)
+/* What takes part in the choice, and what the fastest of its bursts took. */
+struct candidate {
+	IMB_MGR *manager;
+	const struct implementation *implementation;
+	uint64_t cycles; /* TSC */
+	bool failed;	 /* it once did not finish its jobs */
+};
+
+/* One burst. Of a mix: an implementation that is the fastest where all lengths are the same may not be where
+ * they differ. */
+static void measure(struct crypto *c, struct candidate *t)
 {
-	/* of a mix: an implementation that is the fastest where all are as long may not be where they differ
-	 */
 	static const uint32_t length[] = {900, 120, 480, MEASURE_LENGTH, 900, 480};
 	static const uint8_t data[MEASURE_LENGTH];
 	static const struct sa_shared key;
 	uint8_t icv[CRYPTO_BURST][CRYPTO_ICV];
 	struct crypto_job jobs[CRYPTO_BURST];
-	uint64_t best = UINT64_MAX;
 
 	for (int i = 0; i < CRYPTO_BURST; i++)
 		jobs[i] = (struct crypto_job){data, &key, icv[i], length[i % RTE_DIM(length)]};
-	for (int round = 0; round < MEASURE_ROUNDS; round++) {
-		uint64_t start = rte_rdtsc_precise();
-		if (crypto_burst(c, jobs, CRYPTO_BURST) != UINT64_MAX)
-			return UINT64_MAX;
-		uint64_t cycles = rte_rdtsc_precise() - start;
-		if (cycles < best)
-			best = cycles;
-	}
-	return best;
+	c->manager = t->manager;
+	const uint64_t start = rte_rdtsc_precise();
+	const uint64_t done = crypto_burst(c, jobs, CRYPTO_BURST);
+	t->cycles = RTE_MIN(t->cycles, rte_rdtsc_precise() - start);
+	t->failed = t->failed || done != UINT64_MAX;
 }
 
 /* NULL where this processor cannot run it. */
@@ -132,38 +134,57 @@ static IMB_MGR *make_manager(const struct implementation *i)
  * and beside another hardware thread slows down to half; SHA-NI waits for its own results most of the time,
  * and hardly slows down (1577 against 808 cycles a packet, measured beside such a neighbour on Zen 3). So
  * SHA-NI is taken unless it is more than a tenth behind. */
-static uint64_t weigh(const IMB_MGR *manager, const struct implementation *i, uint64_t cycles)
+static uint64_t weigh(const struct candidate *t)
 {
-	const bool waits = i->needs == IMB_CPUFLAGS_SSE && (manager->features & IMB_FEATURE_SHANI) != 0 &&
-			   (manager->features & IMB_CPUFLAGS_AVX512) != IMB_CPUFLAGS_AVX512;
+	const uint64_t features = t->manager->features;
+	const bool waits = t->implementation->needs == IMB_CPUFLAGS_SSE &&
+			   (features & IMB_FEATURE_SHANI) != 0 &&
+			   (features & IMB_CPUFLAGS_AVX512) != IMB_CPUFLAGS_AVX512;
 
-	return waits && cycles != UINT64_MAX ? cycles - cycles / 11 : cycles;
+	return waits ? t->cycles - t->cycles / 11 : t->cycles;
+}
+
+/* They take turns, so that all of them meet whatever else runs on the core meanwhile: measured one after the
+ * other, one start of ten took AVX2 where the others took SHA-NI. */
+static void tournament(struct crypto *c, struct candidate *t, unsigned n)
+{
+	for (int round = 0; round < MEASURE_ROUNDS; round++)
+		for (unsigned k = 0; k < n; k++)
+			measure(c, &t[k]);
+}
+
+/* Those that this processor can run; how many. */
+static unsigned make_candidates(struct candidate *t)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < RTE_DIM(implementations); i++) {
+		IMB_MGR *manager = make_manager(&implementations[i]);
+		if (manager != NULL)
+			t[n++] = (struct candidate){manager, &implementations[i], UINT64_MAX, false};
+	}
+	return n;
 }
 
 /* Leaves the best manager in c->manager; false: this processor can run none. */
 static bool choose_manager(struct crypto *c)
 {
-	uint64_t best = UINT64_MAX;
-	IMB_MGR *chosen = NULL;
+	struct candidate t[RTE_DIM(implementations)];
+	const unsigned n = make_candidates(t);
+	const struct candidate *best = NULL;
 
-	for (size_t i = 0; i < sizeof(implementations) / sizeof(implementations[0]); i++) {
-		c->manager = make_manager(&implementations[i]);
-		if (c->manager == NULL)
-			continue;
-		const uint64_t cycles = weigh(c->manager, &implementations[i], measure(c));
-		if (cycles >= best) {
-			free_mb_mgr(c->manager);
-			continue;
-		}
-		if (chosen != NULL)
-			free_mb_mgr(chosen);
-		chosen = c->manager;
-		best = cycles;
+	tournament(c, t, n);
+	for (unsigned k = 0; k < n; k++)
+		if (!t[k].failed && (best == NULL || weigh(&t[k]) < weigh(best)))
+			best = &t[k];
+	for (unsigned k = 0; k < n; k++)
+		if (&t[k] != best)
+			free_mb_mgr(t[k].manager);
+	c->manager = best != NULL ? best->manager : NULL;
+	if (best != NULL)
 		snprintf(c->description, sizeof(c->description), "intel-ipsec-mb %s, %s",
-			 imb_get_version_str(), implementations[i].name);
-	}
-	c->manager = chosen;
-	return chosen != NULL;
+			 imb_get_version_str(), best->implementation->name);
+	return best != NULL;
 }
 
 int crypto_new(int socket, struct crypto **ret)

@@ -416,8 +416,8 @@ static void placement_log(const struct gateway *g)
 	       g->port[PORT_ACCESS].socket, g->port[PORT_CORE].socket, store);
 	for (uint16_t id = 0; id < g->workers; id++) {
 		const struct worker *w = g->worker[id];
-		dp_log(DP_INFO, "worker %u: processor %u, NUMA node %d", id, g->dp->worker_cores[id],
-		       w->socket);
+		dp_log(DP_INFO, "worker %u: processor %u, NUMA node %d, %s", id, g->dp->worker_cores[id],
+		       w->socket, crypto_describe(w->crypto));
 		for (int side = 0; side < PORT_SIDES; side++)
 			if (w->rx_queue[side] != QUEUE_NONE && w->socket != g->port[side].socket)
 				dp_log(DP_WARNING,
@@ -446,9 +446,8 @@ static int serve(struct gateway *g, int signals)
 	if (rc != 0)
 		dp_log(DP_WARNING, "telemetry: %s; /bgf is not among its commands", strerror(-rc));
 	placement_log(g);
-	dp_log(DP_INFO, "version " BGF_VERSION ", %u workers, %s, store of %u sets, epoch %016llx",
-	       g->workers, crypto_describe(g->worker[0]->crypto), g->dp->capacity,
-	       (unsigned long long)store_epoch(g->store));
+	dp_log(DP_INFO, "version " BGF_VERSION ", %u workers, store of %u sets, epoch %016llx", g->workers,
+	       g->dp->capacity, (unsigned long long)store_epoch(g->store));
 	fputs("ready\n", stderr);
 	rc = loop_run(&args, g->error, g->error_size);
 	telemetry_stop();
