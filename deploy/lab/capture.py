@@ -20,7 +20,8 @@ from .netns import PORT_PS, PORTS_PC, LabError, end_process, inside, run
 KEY_PARAMETER = r"[\s\x20-\x7e]{8}[\s,;](ik|ck)\s*=\s*[\x220-9a-f]"
 
 ETH_P_ALL = 3
-RECENT = 4096
+SO_RCVBUFFORCE, RECEIVE_BUFFER = 33, 8 << 20  # octets: this program may come to run late
+RECENT = 16384
 FILE_HEADER_LEN = 24  # of a capture file without packets, at least
 
 
@@ -34,7 +35,7 @@ class Capture:
                 ["ip", "netns", "exec", namespace, "dumpcap", "-q", "-i", interface, "-B", "8", "-w", self.path],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         lab.on_close(self.stop)
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not os.path.exists(self.path) or os.path.getsize(self.path) < FILE_HEADER_LEN:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise LabError(f"dumpcap does not capture on {interface}: see {log.name}")
@@ -76,7 +77,7 @@ def tshark(path, where, fields, options=()):
     argv = ["tshark", "-n", "-r", path, *options, "-Y", where, "-T", "fields"]
     for field in fields:
         argv += ["-e", field]
-    out = run(*argv, timeout=120)
+    out = run(*argv, timeout=300)
     return [tuple(line.split("\t")) for line in out.splitlines()]
 
 
@@ -86,6 +87,8 @@ class Wire:
     def __init__(self, lab, namespace, interface):
         with inside(namespace):
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         self._socket.bind((interface, 0))
         self._socket.setblocking(False)
         self._lock = threading.Lock()

@@ -11,8 +11,9 @@ from .netns import LabError, end_process
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLE = os.path.join(REPOSITORY, "deploy", "bgf.conf.example")
-READY_WAIT_S = 60
-STOP_WAIT_S = 60
+READY_WAIT_S = 120
+STOP_WAIT_S = 120
+BGFCTL_WAIT_S = 120
 TELEMETRY_MAX = 49
 PCAP = {"access": "net_pcap0,iface=gw-acc", "core": "net_pcap1,iface=gw-core"}
 
@@ -174,7 +175,7 @@ class Gateway:
         """Runs bgfctl with --json and returns what it printed, parsed (None for nothing); with parse=False the
         finished process."""
         argv = [program("bgfctl"), "--socket", self.zb] + (["--json"] if parse else []) + list(arguments)
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=BGFCTL_WAIT_S)
         if check and done.returncode:
             raise LabError(f"bgfctl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
         if not parse:

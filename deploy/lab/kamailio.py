@@ -11,17 +11,17 @@ from .gateway import REPOSITORY, program
 from .netns import LabError, end_process
 
 FOLDER = os.path.join(REPOSITORY, "deploy", "kamailio")
-READY_WAIT_S = 30
+READY_WAIT_S = 120
 
 
 class Kamailio:
-    """The P-CSCF in PFX-core. `defines` are #!define's of kamailio.cfg: BGF_DRAIN_S="4", ..."""
+    """The P-CSCF in PFX-core. `defines` are #!define's of kamailio.cfg: BGF_DRAIN_S="4", BGF_FR_MS=30000, ..."""
 
     def __init__(self, lab, folder, zb, **defines):
         self.lab, self.folder = lab, folder
         self.log_path = os.path.join(folder, "kamailio.log")
         self.defines = {"BGF_ZB": zb, "BGF_LIBZB": program("libzb.so"),
-                        "BGF_MODULE": os.path.join(FOLDER, "bgf_pcscf.py"), "BGF_WAIT_MS": "1500"} | defines
+                        "BGF_MODULE": os.path.join(FOLDER, "bgf_pcscf.py"), "BGF_WAIT_MS": "4000"} | defines
         self.process = None
         lab.on_close(self.stop)
 
@@ -30,7 +30,7 @@ class Kamailio:
         argv = ["kamailio", "-DD", "-E", "-m", "64", "-M", "8", "-f", os.path.join(FOLDER, "kamailio.cfg"),
                 "-Y", self.folder, "-P", os.path.join(self.folder, "kamailio.pid")]
         for name, value in self.defines.items():
-            argv += ["-A", f'{name}="{value}"']
+            argv += ["-A", f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(["ip", "netns", "exec", self.lab.core, *argv], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
@@ -48,7 +48,7 @@ class Kamailio:
 
     def stop(self):
         if self.process is not None:
-            end_process(self.process, 10)
+            end_process(self.process, 30)
 
     def kill(self):
         """As a crash would: all of its processes at once."""
@@ -86,7 +86,7 @@ class Kamailio:
         """The lines of the module's log, `bgf: ...`, that match."""
         return re.findall(rf"bgf: (.*{pattern}.*)", self.log())
 
-    def wait_said(self, pattern, patience=10):
+    def wait_said(self, pattern, patience=30):
         """The same, once there is one; an empty list when none comes."""
         deadline = time.monotonic() + patience
         while not (found := self.said(pattern)) and time.monotonic() < deadline:

@@ -12,7 +12,7 @@ from .attack import MAC
 from .capture import tshark
 from .gateway import program
 from .netns import PORTS_PC, LabError, end_process
-from .stage import DRAIN_S, LINK_S, Stage
+from .stage import LINK_S, Stage
 
 ATTACKS = 10        # of a kind: from 8 in a minute on the gateway tells of it
 MINUTE_S, ATTACKS_S = 60, 10
@@ -20,8 +20,9 @@ EXPIRES_S = 1       # the second phone's registration: its set lives 30 s longer
 SUPERSEDE_S = 4     # of the old set after a re-authentication; a gateway in service gives it 128
 INTERVAL_S = 0.04   # between two numbered messages in one direction
 REPEAT_S = 0.5      # T1: after how long one without an answer is sent again, in steps where that may happen
-PCSCF_WAIT_MS = 5000
-REBOOT_WAIT_S = 20
+DRAIN_S = 3         # of a deregistered set
+PCSCF_WAIT_MS, PCSCF_FR_MS = 8000, 30000
+REBOOT_WAIT_S = 60
 
 
 class Events:
@@ -98,7 +99,7 @@ class Lifecycle(Stage):
     """The steps of it."""
 
     settings = {"control.supersede_s": str(SUPERSEDE_S)}
-    pcscf = {"BGF_WAIT_MS": str(PCSCF_WAIT_MS)}
+    pcscf = {"BGF_WAIT_MS": str(PCSCF_WAIT_MS), "BGF_FR_MS": PCSCF_FR_MS, "BGF_DRAIN_S": str(DRAIN_S)}
     ue = {"older_s": SUPERSEDE_S - 1}
 
     @contextlib.contextmanager
@@ -130,7 +131,7 @@ class Lifecycle(Stage):
         """After a restart: the same sets, no longer lives, no lower sequence numbers or windows."""
         self.within("the gateway knows the same sets as before, with their SPIs and ports", lambda: [
             identity(found) for found in self.known_sets().values()] == [identity(found) for found in before.values()],
-            10, lambda: (before, self.known_sets()))
+            LINK_S, lambda: (before, self.known_sets()))
         after = self.known_sets()
         self.check("no life has become longer", all(
             after[set_id]["remaining_ms"] <= found["remaining_ms"] for set_id, found in before.items()))
@@ -245,7 +246,7 @@ class Lifecycle(Stage):
         now = time.monotonic()
         self.within("the gateway knows the same set, and its new life", lambda: [
             identity(found) for found in self.known_sets().values()] == [identity(found) for found in before.values()] and
-            3600_000 < self.set_of(0)["remaining_ms"] <= 3630_000, 10, lambda: (now, before, self.known_sets()))
+            3600_000 < self.set_of(0)["remaining_ms"] <= 3630_000, LINK_S, lambda: (now, before, self.known_sets()))
         self.both_ways()
 
     def step_6(self):
@@ -273,7 +274,7 @@ class Lifecycle(Stage):
         self.say("  killed, with all of its processes; it is started again and knows nothing")
         self.kamailio.start()
         self.within("it is another instance at the gateway, which keeps its sets (HELLO)", lambda: self.pcscf_instance()
-                    not in (None, instance), 10, lambda: (instance, self.gateway.bgfctl("show", "peers")))
+                    not in (None, instance), LINK_S, lambda: (instance, self.gateway.bgfctl("show", "peers")))
         self.check("the sets are the same", [identity(f) for f in self.known_sets().values()] == [
             identity(f) for f in before.values()], self.known_sets())
         self.both_ways(": its set was found by address and ports (QUERY)")
@@ -294,7 +295,7 @@ class Lifecycle(Stage):
             answer = self.ues[0].repeat()
             self.check("as if the 200 OK was lost the phone repeats its REGISTER, and is answered",
                        answer["status"] == 200, answer)
-        self.within("and is gone", lambda: not self.known_sets(), DRAIN_S + 5, lambda: self.known_sets())
+        self.within("and is gone", lambda: not self.known_sets(), DRAIN_S + LINK_S, lambda: self.known_sets())
         self.ues[0].forget()
         self.within("operators and the P-CSCF are told", lambda: "REMOVED" in self.events.of(found["set_id"]) and
                     self.kamailio.said(f"event removed: set {found['set_id']} "), LINK_S, lambda: self.events.seen)
@@ -304,7 +305,7 @@ class Lifecycle(Stage):
         left = EXPIRES_S + 30 - (time.monotonic() - self.second_since)
         self.step(f"9. The second phone's registration expires, in {max(left, 0):.0f} s")
         set_id = self.second_set["set_id"]
-        self.within("its set is gone", lambda: self.set_of(1) is None, max(left, 0) + 10, lambda: self.set_of(1))
+        self.within("its set is gone", lambda: self.set_of(1) is None, max(left, 0) + LINK_S, lambda: self.set_of(1))
         self.within("operators and the P-CSCF are told", lambda: "EXPIRED" in self.events.of(set_id) and
                     self.kamailio.said(f"event expired: set {set_id} "), LINK_S, lambda: self.events.seen)
         self.drops_grow("its SAs are gone: its ESP", self.access.victim(self.ues[1].state()).good_again, unknown_spi=1)

@@ -34,7 +34,7 @@ class LabError(Exception):
     """Something about this machine or this run; its text says what to do."""
 
 
-def run(*argv, stdin=None, check=True, timeout=30):
+def run(*argv, stdin=None, check=True, timeout=120):
     """Runs a command and returns its standard output; LabError with its errors when it fails."""
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout)
     if check and done.returncode:
@@ -69,7 +69,7 @@ def require_machine():
                        "the device through (docker: --device /dev/net/tun)")
 
 
-def end_process(process, patience=5):
+def end_process(process, patience=15):
     """Ends a Popen in order, and hard when it does not listen."""
     if process.poll() is not None:
         return process.returncode
@@ -170,7 +170,7 @@ class Lab:
         there = [ns for ns in self.namespaces() if os.path.exists(f"/run/netns/{ns}")]
         for number in (signal.SIGTERM, signal.SIGKILL):
             alive = self._signal_all(there, number)
-            deadline = time.monotonic() + 3
+            deadline = time.monotonic() + 10
             while alive and time.monotonic() < deadline:
                 time.sleep(0.05)
                 alive = self._signal_all(there, 0)

@@ -12,8 +12,9 @@ import time
 from .netns import ACCESS4, ACCESS6, CTL_GUEST, SERVED4, SERVED6, UE4, UE6, LabError, end_process, inside
 
 AGENT_PORT = 9999
-BOOT_WAIT_S = 120
-CALL_WAIT_S = 90
+BOOT_WAIT_S = 240
+CALL_WAIT_S = 300
+CONNECT_WAIT_S = 60
 RECEIVE_BUFFER = 8 << 20  # octets: bulk traffic overflows the 208 KiB that a raw socket has
 
 SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
@@ -91,7 +92,7 @@ class Phone:
 
     def _ask(self, request):
         with inside(self.lab.ue):
-            connection = socket.create_connection((self.control, AGENT_PORT), 10)
+            connection = socket.create_connection((self.control, AGENT_PORT), CONNECT_WAIT_S)
         with connection:
             connection.settimeout(CALL_WAIT_S)
             connection.sendall(json.dumps(request).encode() + b"\n")

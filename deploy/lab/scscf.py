@@ -16,6 +16,7 @@ from .traffic import Traffic
 
 PORT = 5070
 TRANSPORT_T1_S = 0.5
+ANSWER_WAIT_S = 40
 
 
 class Registration:
@@ -73,7 +74,7 @@ class Scscf:
         """Requests that came, from the since-th on, of a method."""
         return [request for request in self.requests[since:] if method in (None, request.method)]
 
-    def originate(self, impi, method="MESSAGE", body="hello from the network", timeout=8, headers=()):
+    def originate(self, impi, method="MESSAGE", body="hello from the network", timeout=ANSWER_WAIT_S, headers=()):
         """Sends a request to the registered contact along its Path and returns the final response."""
         request, peer = self._compose(impi, method, body, headers)
         return self._transact(request, request.branch, peer, timeout)
@@ -89,7 +90,7 @@ class Scscf:
         """Of each numbered MESSAGE that came from a UE, repetitions too."""
         return [int(request.body.split()[-1]) for request in self.heard if request.body.startswith(label + " ")]
 
-    def in_dialog(self, impi, answer, method, timeout=8):
+    def in_dialog(self, impi, answer, method, timeout=ANSWER_WAIT_S):
         """A request within the dialog that a 2xx to an INVITE made: along its Record-Route. ACK has no response."""
         branch = "z9hG4bK" + os.urandom(8).hex()
         routes = [hop.strip() for value in answer.all("Record-Route") for hop in value.split(",")][::-1]

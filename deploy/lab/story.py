@@ -18,9 +18,9 @@ class Demo(Stage):
         self.step("1. The Zb association, and what is open")
         self.within("Kamailio is associated as peer pcscf1", lambda: any(
             peer["name"] == "pcscf1" and peer["connections"] for peer in self.gateway.bgfctl("show", "peers")["peers"]),
-            10, lambda: self.gateway.bgfctl("show", "peers"))
+            LINK_S, lambda: self.gateway.bgfctl("show", "peers"))
         self.check("no set exists", not self.gateway.sets())
-        connect = ("python3 -c 'import socket; socket.create_connection((\"%s\", %d), 3)'" % (self.served, PORT_CLEAR))
+        connect = ("python3 -c 'import socket; socket.create_connection((\"%s\", %d), 30)'" % (self.served, PORT_CLEAR))
         self.check(f"port {PORT_CLEAR} takes connections", "Error" not in self.phones[0].shell(connect, check=False))
         closed = (PORT_PS, *PORTS_PC, 22, 80)
         since = time.monotonic()
@@ -71,6 +71,7 @@ class Demo(Stage):
     def second_phone(self):
         self.step(f"   Meanwhile the second phone registers for {EXPIRES_S} s; step 8 waits for the end of it")
         ue = self.ues[1]
+        self.second_before = time.monotonic()
         answer = ue.register(expires=EXPIRES_S)
         self.second_since = time.monotonic()
         self.check("the second phone gets 200 OK", answer["status"] == 200, answer)
@@ -88,7 +89,8 @@ class Demo(Stage):
         self.check("MESSAGE from the network is answered 200 by the phone", answer.status == 200, answer.start)
         received = ue.received()
         self.within(f"it went from port_pc {found['port_pc']} to port_us {found['port_us']} over {self.transport}",
-                    lambda: len(received) == 1 and received[0]["source_port"] == found["port_pc"] and
+                    lambda: len({one["text"] for one in received}) == 1 and
+                    received[0]["source_port"] == found["port_pc"] and
                     received[0]["transport"] == self.transport and
                     self.plain_on_core(since, found["port_pc"], found["port_us"], b"hello from the network"), LINK_S,
                     lambda: received)
@@ -132,17 +134,18 @@ class Demo(Stage):
         self.within("200 OK has reached the phone under protection", lambda: answer["status"] == 200 and
                     self.esp_since(since, False) & {found["spi_us"], found["spi_uc"]}, LINK_S, lambda: answer)
         self.ues[0].hang_up()
-        self.within("and is gone", lambda: self.set_of(0) is None, DRAIN_S + 5, lambda: self.set_of(0))
+        self.within("and is gone", lambda: self.set_of(0) is None, DRAIN_S + LINK_S, lambda: self.set_of(0))
         self.drops_grow("ESP after that", self.access.good_again, unknown_spi=1)
 
     def step_8(self):
-        left = EXPIRES_S + 30 - (time.monotonic() - self.second_since)
+        begin = time.monotonic()
+        left = EXPIRES_S + 30 - (begin - self.second_since)
         self.step(f"8. The second phone's lifetime ends, in {max(left, 0):.0f} s")
         set_id = self.second_set["set_id"]
-        self.within("its set is gone", lambda: self.set_of(1) is None, max(left, 0) + 10, lambda: self.set_of(1))
-        lived = time.monotonic() - self.second_since
-        self.check(f"after {EXPIRES_S} s of registration and 30 s more", abs(lived - EXPIRES_S - 30) < 3,
-                   f"{lived:.1f} s")
+        self.within("its set is gone", lambda: self.set_of(1) is None, max(left, 0) + LINK_S, lambda: self.set_of(1))
+        lived, late = time.monotonic() - self.second_before, time.monotonic() - begin - max(left, 0)
+        self.check(f"after {EXPIRES_S} s of registration and 30 s more", lived > EXPIRES_S + 29.9 and late < LINK_S and
+                   25_000 < self.second_set["remaining_ms"] <= 32_000, f"{lived:.1f} s, {late:.1f} s late")
         self.check("the P-CSCF got the event", self.kamailio.wait_said(f"event expired: set {set_id} "),
                    self.kamailio.said("event"))
         self.access.victim(self.ues[1].state())

@@ -4,7 +4,7 @@ send them."""
 import threading
 import time
 
-LAST_ANSWER_WAIT_S = 8
+LAST_ANSWER_WAIT_S = 40
 
 
 class Numbered:

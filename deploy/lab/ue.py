@@ -18,7 +18,7 @@ from .milenage import REALM, digest_response, subscriber
 from .sip import Message, bracket, parameters, split_stream, via_address
 from .traffic import Traffic
 
-ANSWER_WAIT_S = 12
+ANSWER_WAIT_S = 60
 RESEND_S = 1.0
 UC_STEP = 10   # to the next protected client port (rule 7)
 OLDER_S = 128  # 64*T1

@@ -149,7 +149,7 @@ def new_ue(phone, kamailio, scscf):
 
     def make(**options):
         number = next(_subscribers)
-        ue = phone.ue(number, **{"port_uc": 20000 + 50 * number, "port_us": 20001 + 50 * number, "wait": 6} | options)
+        ue = phone.ue(number, **{"port_uc": 20000 + 50 * number, "port_us": 20001 + 50 * number, "wait": 30} | options)
         ue.impi = ue.state()["impi"]
         made.append(ue)
         return ue

@@ -10,7 +10,7 @@ import zbwire
 from deploy.lab.netns import LabError
 
 SERVED4, SERVED6 = "10.50.0.1", "fd00:50::1"
-DRAIN_S = 2  # of sets that Kamailio releases
+DRAIN_S = 6  # of sets that Kamailio releases; in it a slow machine still looks at them
 
 
 def wait_for(condition, what, patience=30, step=0.02):
@@ -23,6 +23,16 @@ def wait_for(condition, what, patience=30, step=0.02):
             return found
         assert time.monotonic() < deadline, f"after {patience} s still not: {what}"
         time.sleep(step)
+
+
+def best_of(measure, is_good, times=4):
+    """What measure() returns, the first that is good or else the last: a machine that stands still for some seconds spoils
+    one of them, a slow program spoils all."""
+    for _ in range(times):
+        found = measure()
+        if is_good(found):
+            break
+    return found
 
 
 class Keys:
@@ -88,7 +98,7 @@ class Counters:
         return sums
 
     @contextlib.contextmanager
-    def grow(self, patience=10, **expected):
+    def grow(self, patience=30, **expected):
         """After the block each named counter has grown by just as much, and no other drop has."""
         before = self.all()
         drops = drop_names()
@@ -148,7 +158,7 @@ def wait_until_serving(gateway):
 class Raw:
     """A Zb connection that says what it is told, octet by octet."""
 
-    def __init__(self, path, hello=None, wait=10):
+    def __init__(self, path, hello=None, wait=60):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(wait)
         self.socket.connect(path)
