@@ -276,7 +276,7 @@ class Pcscf:
 
     # What the gateway has
 
-    def check(self, patience=4):
+    def check(self, patience=30):
         """The gateway has the sets that it must have, as they must be, each once. Inside `with`, when it serves."""
         deadline = time.monotonic() + patience
         while True:

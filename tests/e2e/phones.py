@@ -25,7 +25,7 @@ INBOUND = ("ps", "pc")
 REQUEST = b"MESSAGE sip:u@example.org SIP/2.0\r\nCall-ID: %016d\r\n\r\n"
 REGISTER = b"REGISTER sip:example.org SIP/2.0\r\nCall-ID: %016d\r\n\r\n"
 ANSWER = b"SIP/2.0 200 OK\r\nCall-ID: %016d\r\n\r\n"
-FAULTS_MAX = 20
+FAULTS_MAX, SLOW_S = 20, 0.1
 
 Message = collections.namedtuple("Message", "number sent set sa packet is_request")
 
@@ -111,6 +111,7 @@ class Wire:
         self.came = {}  # when each number came
         self.sent_inbound = collections.deque(maxlen=5000)  # (set, sa, packet, number), to be replayed
         self.sets, self.highest_jump = {}, 0
+        self.last_came, self.slow = time.monotonic(), collections.deque(maxlen=5000)  # [sent, came] of what took long
         self._numbers, self._lock = itertools.count(1), threading.Lock()
         field.core.heard, field.access.heard = self._at_core, self._at_access
 
@@ -192,7 +193,9 @@ class Wire:
         now = time.monotonic()
         if message.is_request and message.set.used is None:
             message.set.used = now
-        self.came[number] = now
+        self.came[number] = self.last_came = now
+        if now > message.sent + SLOW_S:
+            self.slow.append((message.sent, now))
 
     def replay(self, packets):
         """Sends packets of sent_inbound once more."""

@@ -26,7 +26,8 @@ def test_the_sets_of_a_pcscf_that_is_gone_serve_on_and_are_released_in_their_tim
     owner.close()
     ue.passes()
     ue.reached()
-    wait_for(lambda: not observer.query(SET_ID=ue.set_id), "the set is released", GONE_S + 20, 0.05)
+    wait_for(lambda: field.zb.call("HEARTBEAT") and not observer.query(SET_ID=ue.set_id), "the set is released",
+             GONE_S + 30, 0.05)
     assert time.monotonic() > gone + GONE_S - 0.5
     wait_for(lambda: observer.call("HEARTBEAT") and observer.events, "the event")
     (kind, event), = observer.events

@@ -13,7 +13,7 @@ from support import KEYS, wait_for, wait_until_serving
 sys.path.insert(0, os.path.join(REPOSITORY, "deploy", "kamailio"))
 import zb as libzb  # noqa: E402  (the path above comes first)
 
-WAIT_MS = 1500
+WAIT_MS = 8000  # more than a machine that others use stands still
 
 
 @pytest.fixture(name="client")
@@ -77,7 +77,7 @@ def test_without_a_gateway_a_call_fails_at_once(gateway, client):
         start = time.monotonic()
         with pytest.raises(libzb.ZbError) as failure:
             client.query("10.45.9.1", 0)
-        assert not failure.value.answered and time.monotonic() - start < WAIT_MS / 1000 + 1
+        assert not failure.value.answered and time.monotonic() - start < 2 * WAIT_MS / 1000
     finally:
         gateway.control.start()
         wait_until_serving(gateway)
@@ -96,7 +96,7 @@ def test_events_come_also_after_a_reconnect(gateway, client):
     def expired():
         events.extend((event.kind, event.set_id) for event in client.process())
         return (libzb.EVENT_EXPIRED, row.set_id) in events
-    wait_for(expired, "the event", 10)
+    wait_for(expired, "the event")
     assert events[0] == (libzb.EVENT_GAP, 0)
 
 

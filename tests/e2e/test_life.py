@@ -8,7 +8,7 @@ import pytest
 from hostile import sip
 from support import wait_for, wait_until_serving
 
-CUT_S = 6
+CUT_S = 10  # in which a slow machine restarts a daemon and sends something on both sets
 SETTINGS = {"control.supersede_s": str(CUT_S), "control.await_auth_s": "60"}
 BOTH = pytest.mark.parametrize("family", (4, 6))
 TEMPORARY, ESTABLISHED, SUPERSEDED = 1, 2, 3
@@ -79,7 +79,7 @@ def test_rules_7_and_20_the_first_packet_on_the_new_set_cuts_the_old_one(field, 
     assert CUT_S - (time.monotonic() - begin) - 0.01 <= left <= CUT_S
     both_serve(old, new)
     assert len(told()) == 2, "each event comes once"
-    wait_for(lambda: old.row() is None, "the old set ends in its time", CUT_S + 10)
+    wait_for(lambda: old.row() is None, "the old set ends in its time", CUT_S + 30)
     assert CUT_S - 0.1 < time.monotonic() - begin
     assert told()[2:] == [("EXPIRED", old.set_id)]
     with field.dropped("access", unknown_spi=1):
@@ -106,7 +106,7 @@ def test_rule_20_the_cut_survives_the_death_of_a_daemon(field, told, family, dae
     back = time.monotonic()
     assert cut_of(old) <= before - (back - at) + 0.01, "a restart lengthened the life"
     both_serve(old, new)
-    wait_for(lambda: old.row() is None, "the old set ends in its time", CUT_S + 10)
+    wait_for(lambda: old.row() is None, "the old set ends in its time", CUT_S + 30)
     assert new.row()["STATE"] == ESTABLISHED
     new.release()
 
@@ -189,13 +189,14 @@ def test_rule_20_traffic_both_ways_loses_nothing_over_the_switch(field):
 @BOTH
 def test_rule_22_a_failed_authentication_leaves_the_old_set_as_it_was(field, told, family):
     old, new = two_sets(field, family, 74)
-    before = old.row()["REMAINING"]
+    begin, before = time.monotonic(), old.row()["REMAINING"]
     new.passes(sip("REGISTER"))
-    new.release(drain=3)  # in which the answer gets out, also on a slow machine
+    new.release(drain=8)  # in which the answer gets out, also on a slow machine
     new.reached(b"SIP/2.0 403 Forbidden\r\n\r\n", sa="uc")  # the answer still gets out on it
     wait_for(lambda: new.row() is None, "the new set has drained")
     assert told() == [("REMOVED", new.set_id)]
-    assert old.row()["STATE"] == ESTABLISHED and before - old.row()["REMAINING"] < 10_000
+    assert old.row()["STATE"] == ESTABLISHED
+    assert before - old.row()["REMAINING"] <= (time.monotonic() - begin) * 1000 + 10
     old.passes(sip("MESSAGE"))
     old.reached(sip("MESSAGE"))
     old.release()

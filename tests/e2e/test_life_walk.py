@@ -238,6 +238,6 @@ def test_rules_6_to_24_a_random_walk_agrees_with_a_plain_model():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_rules_6_to_24_a_million_steps_agree_with_a_plain_model():
     walk(1_000_000, seed_of_walk())

