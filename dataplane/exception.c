@@ -24,6 +24,7 @@
 #include "gone.h"
 #include "hold.h"
 #include "icmp.h"
+#include "log.h"
 #include "netlink.h"
 #include "nexthop.h"
 #include "pkt.h"
@@ -34,6 +35,7 @@ enum {
 	BURST = 32,
 	TAP_READS_MAX = 256, /* a run and tap: the other one waits too */
 	FILL_WAIT_MS = 5000,
+	SILENT_TOLD_MS = 10000, /* from one word about silent neighbours to the next at least */
 };
 
 /* What shares a rate: a flood of pings must not keep ARP from the kernel, nor either the ICMP errors. */
@@ -51,6 +53,8 @@ struct side {
 	bool carrier;
 	bool gone; /* the tap was deleted under us */
 	struct bucket bucket[SHARES];
+	uint64_t silent_next; /* ms: when a silent neighbour may be told of again */
+	uint32_t silent;      /* packets that were lost to such and not told of */
 	struct counters counters;
 };
 
@@ -199,6 +203,22 @@ static bool destination(const struct rte_mbuf *m, struct bgf_addr *ret)
 	return false;
 }
 
+/* Packets were lost because nobody told a MAC address: whose, for who looks for a phone that is not reached.
+ * One line in a while, for phones that went without a word are no trouble. */
+static void tell_silent(struct side *s, const struct bgf_addr *neighbour, unsigned lost, const char *why,
+			uint64_t now)
+{
+	char text[BGF_ADDR_STRLEN];
+
+	s->silent += lost;
+	if (now < s->silent_next)
+		return;
+	s->silent_next = now + SILENT_TOLD_MS;
+	dp_log(DP_WARNING, "tap %s: %s %s; %u packets for it and others were dropped (no_neighbour)",
+	       s->port->tap, bgf_addr_text(neighbour, text), why, s->silent);
+	s->silent = 0;
+}
+
 /* A packet that is finished but for its Ethernet addresses: sent, or held until its neighbour is known. */
 static void to_neighbour(struct exceptions *e, struct rte_mbuf *m, uint64_t now)
 {
@@ -218,6 +238,8 @@ static void to_neighbour(struct exceptions *e, struct rte_mbuf *m, uint64_t now)
 	bool first;
 	if (!hold_put(e->hold, p->out_side, &neighbour, m, now, &first)) {
 		drop(e, m, p->side, BGF_DROP_NO_NEIGHBOUR);
+		tell_silent(out, &neighbour, 1,
+			    "has not told its MAC address yet, and no more packets can wait for it", now);
 		return;
 	}
 	if (first)
@@ -233,8 +255,11 @@ static void release_held(struct exceptions *e, uint64_t now)
 
 	while (hold_next(e->hold, &cursor, now, &key, &late)) {
 		uint64_t word = nexthop_neighbour_word(e->side[key.side].nexthops, &key.neighbour);
-		if (!word && !late)
+		if (!word && !late) {
+			if (hold_ask(e->hold, cursor, now))
+				netlink_want(e->side[key.side].netlink, &key.neighbour);
 			continue;
+		}
 		unsigned n = hold_take(e->hold, cursor, m);
 		for (unsigned i = 0; i < n; i++) {
 			if (word)
@@ -242,6 +267,9 @@ static void release_held(struct exceptions *e, uint64_t now)
 			else
 				drop(e, m[i], pkt(m[i])->side, BGF_DROP_NO_NEIGHBOUR);
 		}
+		if (!word)
+			tell_silent(&e->side[key.side], &key.neighbour, n,
+				    "did not tell its MAC address in time", now);
 	}
 }
 

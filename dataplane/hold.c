@@ -6,12 +6,13 @@
 struct entry {
 	struct hold_key key;
 	uint8_t count; /* 0: free */
-	uint64_t since;
+	uint64_t since, asked;
 	struct rte_mbuf *m[HOLD_EACH];
 };
 
 struct hold {
-	uint32_t used; /* entries: usually none, and then nothing is searched */
+	uint32_t used;	 /* entries: usually none, and then nothing is searched */
+	uint32_t shared; /* packets beyond HOLD_SURE of their neighbour */
 	struct entry entry[HOLD_NEIGHBOURS];
 };
 
@@ -38,14 +39,15 @@ bool hold_put(struct hold *h, uint8_t side, const struct bgf_addr *neighbour, st
 {
 	struct entry *e = find(h, side, neighbour);
 
-	if (!e || e->count == HOLD_EACH)
+	if (!e || e->count == HOLD_EACH || (e->count >= HOLD_SURE && h->shared == HOLD_SHARED))
 		return false;
 	*ret_first = e->count == 0;
 	if (e->count == 0) {
 		e->key = (struct hold_key){.neighbour = *neighbour, .side = side};
-		e->since = now;
+		e->since = e->asked = now;
 		h->used++;
 	}
+	h->shared += e->count >= HOLD_SURE;
 	e->m[e->count++] = m;
 	return true;
 }
@@ -64,6 +66,16 @@ bool hold_next(const struct hold *h, uint32_t *cursor, uint64_t now, struct hold
 	return false;
 }
 
+bool hold_ask(struct hold *h, uint32_t cursor, uint64_t now)
+{
+	struct entry *e = &h->entry[cursor - 1];
+
+	if (now - e->asked < HOLD_ASK_MS)
+		return false;
+	e->asked = now;
+	return true;
+}
+
 unsigned hold_take(struct hold *h, uint32_t cursor, struct rte_mbuf *ret_m[HOLD_EACH])
 {
 	struct entry *e = &h->entry[cursor - 1];
@@ -71,6 +83,7 @@ unsigned hold_take(struct hold *h, uint32_t cursor, struct rte_mbuf *ret_m[HOLD_
 
 	for (unsigned i = 0; i < n; i++)
 		ret_m[i] = e->m[i];
+	h->shared -= n > HOLD_SURE ? n - HOLD_SURE : 0;
 	e->count = 0;
 	h->used--;
 	return n;

@@ -116,7 +116,7 @@ static void neighbour_request(struct netlink *n, const struct bgf_addr *neighbou
 	m->ndm_family = neighbour->family == 6 ? AF_INET6 : AF_INET;
 	m->ndm_ifindex = (int)n->ifindex;
 	mnl_attr_put(h, NDA_DST, bgf_addr_len(neighbour), neighbour->octet);
-	if (type == RTM_DELNEIGH) {
+	if (type != RTM_NEWNEIGH) {
 		send_message(n, h, 0);
 		return;
 	}
@@ -126,9 +126,12 @@ static void neighbour_request(struct netlink *n, const struct bgf_addr *neighbou
 	send_message(n, h, NLM_F_CREATE | NLM_F_ACK);
 }
 
+/* What the kernel knows already it does not tell when it is asked to find it out, and the event that told it
+ * may have been missed: so it is asked to tell it, too. */
 void netlink_want(struct netlink *n, const struct bgf_addr *neighbour)
 {
 	neighbour_request(n, neighbour, RTM_NEWNEIGH);
+	neighbour_request(n, neighbour, RTM_GETNEIGH);
 }
 
 /* ---- what the kernel says ---- */
@@ -332,7 +335,7 @@ static void on_neighbour(struct netlink *n, const struct nlmsghdr *h)
 	 * the kernel to be kept fresh; one that is gone is not asked for ever, if no route needs it. */
 	bool managed = read_u32(all.at[NDA_FLAGS_EXT]) & NTF_EXT_MANAGED;
 	if (h->nlmsg_type == RTM_NEWNEIGH && m->ndm_state == NUD_STALE && !managed)
-		netlink_want(n, &address);
+		neighbour_request(n, &address, RTM_NEWNEIGH);
 	if (h->nlmsg_type == RTM_NEWNEIGH && m->ndm_state == NUD_FAILED && managed &&
 	    !nexthop_is_gateway(n->table, &address))
 		neighbour_request(n, &address, RTM_DELNEIGH);

@@ -19,7 +19,9 @@ enum { RUNNING_WAIT_MS = 1000 };
 
 /* The tap is a host of its network, not a router in it: what the packet path forwards never comes here. The
  * kernel's default would answer ARP on one tap for the other's addresses, and ask for a neighbour again after
- * a second only: a request that met a dying process would cost that much of an outage. */
+ * a second only: a request that met a dying process would cost that much of an outage. It still asks for the
+ * three seconds of RFC 4861 (10: three solicitations, a second apart) before it gives up: a MAC address that
+ * was good is used meanwhile, and outlives a restart of the process. */
 static const struct {
 	const char *family, *tree, *key, *value;
 } sysctls[] = {
@@ -28,6 +30,8 @@ static const struct {
 	{"ipv6", "conf", "accept_redirects", "0"},   {"ipv6", "conf", "accept_ra", "0"},
 	{"ipv4", "conf", "arp_ignore", "1"},	     {"ipv4", "conf", "arp_announce", "2"},
 	{"ipv4", "neigh", "retrans_time_ms", "200"}, {"ipv6", "neigh", "retrans_time_ms", "200"},
+	{"ipv4", "neigh", "ucast_solicit", "15"},    {"ipv6", "neigh", "ucast_solicit", "15"},
+	{"ipv4", "neigh", "mcast_solicit", "15"},    {"ipv6", "neigh", "mcast_solicit", "15"},
 };
 
 static int fail(int r, char *error, size_t size, const struct tap_args *a, const char *what)

@@ -19,6 +19,7 @@ import uuid
 
 import pytest
 
+from deploy.lab import netns
 from hostile import Field
 from pcscf_model import DRAINING, REPLACE, TEMPORARY, Pcscf
 from phones import ANSWER, REGISTER, REQUEST, Phone, Recorder, Wire
@@ -174,12 +175,14 @@ class Schedule:
         assert not self.wire.faults, "\n".join([f"after {self.count()} kills:"] + self.wire.faults + [self.told()])
 
     def told(self):
-        """What the data plane counted since its last start, and its ports: for who looks for a fault."""
+        """What the data plane counted since its last start, its ports, and the neighbours as the kernel beside them has
+        them: for who looks for a fault."""
         counted = {name: value for name, value in Counters(self.zb).all().items()
                    if value and not name.startswith("poll")}
         ports = [{stat["STAT_NAME"]: stat["STAT_VALUE"] for stat in port.pop("STAT")} | port
                  for port in self.zb.call("PORTS")["PORT"]]
-        return f"counted {counted}\nports {ports}"
+        neighbours = netns.run("ip", "-n", self.field.lab.tap, "-s", "neigh", "show")
+        return f"counted {counted}\nports {ports}\n{neighbours}"
 
     def probe(self):
         """A message on each SA of each set comes out, once a neighbour that was forgotten was asked for."""
@@ -194,7 +197,8 @@ class Schedule:
         missing = self.wire.wait(numbers, 30)
         for one in filter(None, map(self.wire.open.get, missing)):
             if self.end_of(one.set) > one.sent + STANDSTILL_S:
-                self.wire.fault(f"message {one.number} on SA {one.sa} of set {one.set.id}, state {one.set.state}, is lost")
+                self.wire.fault(f"message {one.number} on SA {one.sa} of set {one.set.id} of {one.set.phone.address}, "
+                                f"state {one.set.state}, is lost")
 
     def replay(self):
         """What came out once does not come out again: those sent last, and some of the older ones."""
@@ -228,7 +232,8 @@ class Schedule:
                 self.excused += 1
             elif self.wire.wait([number], 0 if self.wire.faults else 30):  # a slow machine may bring it yet
                 self.wire.fault(f"message {number} of {now - message.sent:.2f} s ago on SA {message.sa} of set "
-                                f"{message.set.id}, state {message.set.state}, is lost; {self.round_about(message, now)}")
+                                f"{message.set.id} of {message.set.phone.address}, state {message.set.state}, is lost; "
+                                f"{self.round_about(message, now)}")
 
     def round_about(self, message, now):
         """What went on when a message was sent: for who looks for a fault."""

@@ -17,7 +17,7 @@ BOTH = pytest.mark.parametrize("family", (4, 6))
 INTERVAL_S = 0.004
 STEP_S, QUIET_LOOKS = 0.02, 100
 MOST = 400  # packets under way, where none may be lost: a ring has 1,024 places, for a worker that comes to run late
-HELD = 8  # packets that wait for a neighbour; those behind them may pass them when it answers
+HELD = 64  # packets that wait for a neighbour; those behind them may pass them when it answers
 
 
 def in_order(numbers, late=0):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A kernel to try things on: a network namespace 'taps' that nobody else sees, configured with iproute2. For
- * test_exception.c and test_netlink.c, which include cmocka first.
+ * taps_fixture.h and test_netlink.c, which include cmocka first.
  */
 #ifndef KERNEL_FIXTURE_H
 #define KERNEL_FIXTURE_H
