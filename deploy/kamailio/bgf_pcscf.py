@@ -120,7 +120,7 @@ class Pcscf:
         chosen = secagree.choose(offers)
         if chosen is None:
             return self._no_agreement()
-        self._remember(chosen, via_set=0)
+        self._remember(chosen, via_set=0, replace=True)
         return self._to_scscf(auth, "no", auth.get("username", ("", ""))[1] or pv("$tu").partition(":")[2])
 
     @step
@@ -149,8 +149,8 @@ class Pcscf:
                 self._release(record)
             return self._no_agreement(record)
         chosen = secagree.choose(offers)
-        if chosen is not None:
-            self._remember(chosen, via_set=record.set_id)
+        if chosen is not None:  # challenged again, the first answer has no other ports to offer (rule 15)
+            self._remember(chosen, via_set=record.set_id, replace=first)
         KSR.pv.sets("$avp(set)", record.text())
         latest = self._cached().latest_of(record)
         trusted = challenged or (not answers and latest is not None and latest.set_id == record.set_id)
@@ -309,10 +309,10 @@ class Pcscf:
             KSR.corex.set_recv_socket(f"udp:{self._bracket(record.served)}:{record.port_pc}")
         return record
 
-    def _remember(self, chosen, via_set):
+    def _remember(self, chosen, via_set, replace):
         KSR.pv.sets("$avp(client)", json.dumps(chosen | {
             "ue": plain(pv("$si")), "served": plain(pv("$Ri")), "via_set": via_set, "unprotected": not via_set,
-            "registration": secagree.registration_id(headers("Contact"))}))
+            "replace": replace, "registration": secagree.registration_id(headers("Contact"))}))
 
     def _to_scscf(self, auth, integrity_protected, subscriber):
         KSR.pv.sets("$avp(subscriber)", subscriber)
@@ -364,7 +364,7 @@ class Pcscf:
             reference=self._reference(nonce, record.subscriber, record), subscriber=record.subscriber.encode(),
             registration_id=client["registration"].encode(),
             alg=zb.ALG_HMAC_SHA_1_96, ealg=zb.EALG_NULL, mod=zb.MOD_TRANS,
-            flags=(zb.BEGAN_UNPROTECTED | zb.REPLACE if client["unprotected"] else 0) |
+            flags=(zb.BEGAN_UNPROTECTED if client["unprotected"] else 0) | (zb.REPLACE if client["replace"] else 0) |
             (zb.EMERGENCY if client["registration"] == secagree.EMERGENCY else 0), via_set=client["via_set"])
         selectors = install.selectors
         selectors.ue, selectors.served = zb.Address.of(record.ue), zb.Address.of(record.served)

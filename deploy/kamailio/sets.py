@@ -33,6 +33,7 @@ TABLE = "bgf"
 GENERATION, SILENT = "g", "w"
 SPARE_S = 60  # a row outlives its set, so that it is the event that removes it
 SILENT_S = 1
+LAST_S = 128  # 64*T1: on a set that ends sooner nothing new begins if there is another (rule 20)
 YEAR_S = 365 * 24 * 3600
 PENDING = "bgf_pending"  # SET_ID: drain time and record of a release that the gateway has not heard of yet
 
@@ -96,6 +97,10 @@ class SetRecord:
     def is_confirmed(self):
         """Whether its subscriber is registered on it. One that drains may never have been."""
         return self.state in (zb.ESTABLISHED, zb.SUPERSEDED)
+
+    def is_lasting(self):
+        """Whether what begins on it now can also end on it."""
+        return self.until > time.monotonic() + LAST_S
 
     def is_of_registration(self, other):
         return (self.subscriber, self.registration, self.port_us) == (other.subscriber, other.registration, other.port_us)
@@ -173,7 +178,7 @@ class SetCache:
 
     def of_contact(self, ue, port_us):
         """The set that carries requests to this contact, or None. Of several confirmed ones the newest that the UE
-        has used (rule 20)."""
+        has used, or the newest where that one is about to end (rule 20)."""
         try:
             ue = plain(ue)
         except ValueError:
@@ -181,8 +186,9 @@ class SetCache:
 
         def choose(found):
             found = [r for r in found if r.port_us == port_us and r.is_confirmed()]
-            return max(found, key=lambda r: (r.state == zb.ESTABLISHED, r.first_used, r.until), default=None)
-        return self._known_or(f"c|{ue}|{port_us}", choose, ue, port_us)
+            return max(found, key=lambda r: (r.state == zb.ESTABLISHED, r.is_lasting(), r.first_used, r.until),
+                       default=None)
+        return self._known_or(f"c|{ue}|{port_us}", choose, ue, port_us, is_good=SetRecord.is_lasting)
 
     def latest_of(self, record):
         """The set of the latest successful authentication in this one's registration, which the UE may not have used yet,
@@ -196,11 +202,11 @@ class SetCache:
         """All sets of the registration that has this one."""
         return [r for r in self._query(record.ue, record.port_us, 0, False) if r.is_of_registration(record)]
 
-    def _known_or(self, key, choose, *flow):
-        """What the cache has, when no events were lost since; else what is chosen from the gateway's answer; else, when the
-        gateway does not answer, what the cache has after all."""
+    def _known_or(self, key, choose, *flow, is_good=lambda _known: True):
+        """What the cache has, when that is good and no events were lost since; else what is chosen from the gateway's answer;
+        else, when the gateway does not answer, what the cache has after all."""
         known = self._by_key(key)
-        if known is not None and known.generation == self.generation():
+        if known is not None and known.generation == self.generation() and is_good(known):
             return known
         try:
             found = self._ask(*flow, 0, hasty=known is not None)

@@ -137,12 +137,13 @@ class Ue:
     def answer(self, expires=3600, wrong=False, verify=None, client=None):
         """REGISTER with the answer to the challenge, protected. wrong: a RES that is not right; verify, client:
         other texts than those agreed for Security-Verify and Security-Client. After a 200 OK the new set is the one in
-        use; after anything else the one before it still is."""
+        use; after anything else the one before it still is. Another challenge is kept for install() and answer()."""
         nonce, _sqn, vector, server = self.challenge
         auth = self._digest(nonce, bytes(8) if wrong else vector.res)
         answer = self._register_protected(self.newer or self.sas, expires, auth, verify or server,
                                           client or self._text(self._proposal))
         if answer["status"] != 200:
+            self._take_challenge(answer)
             self._end(self.newer)
             return answer
         self.auth = auth

@@ -97,6 +97,35 @@ def test_rule_20_a_first_use_that_the_pcscf_could_not_be_told_is_found_afterward
              "requests to the phone leave from the new port_pc")
 
 
+@pytest.mark.parametrize("expires, port", [(1, "new"), (3600, "old")])
+def test_rule_20_a_request_to_a_phone_leaves_a_set_that_is_about_to_end(new_ue, gateway, scscf, expires, port):
+    """Else a phone that has nothing to say misses what is on its way to it when its old set ends."""
+    ue = new_ue()
+    register(ue, expires=expires)
+    old, = sets_of(gateway, ue)
+    scscf.challenge_again = True
+    assert ue.reregister(expires=3600)["status"] == 200
+    new, = (found for found in sets_of(gateway, ue) if found["set_id"] != old["set_id"])
+    for _ in range(2):  # the second time it is known
+        assert scscf.originate(ue.impi).status == 200
+        assert ue.received()[-1]["source_port"] == {"old": old, "new": new}[port]["port_pc"]
+
+
+def test_rule_15_an_answer_to_a_challenge_may_be_challenged_again(new_ue, gateway, scscf):
+    """TS 24.229 5.4.1.2.3, or an S-CSCF that was restarted. The second challenge is about the same protected ports, travels
+    on the set that it ends, and the phone registers with it."""
+    ue = new_ue()
+    assert ue.initial()["status"] == 401
+    first, = sets_of(gateway, ue)
+    ue.install()
+    scscf.registrations[ue.impi].challenge = ("another", scscf.registrations[ue.impi].challenge[1])
+    assert ue.answer()["status"] == 401
+    wait_for(lambda: first["set_id"] not in (found["set_id"] for found in sets_of(gateway, ue)), "the first set is gone")
+    ue.install()
+    assert ue.answer()["status"] == 200
+    assert [found["state"] for found in sets_of(gateway, ue)] == ["established"]
+
+
 def test_rule_6_a_registration_begun_on_the_same_ports_does_not_harm_the_set(new_ue, gateway):
     ue = new_ue()
     register(ue)
