@@ -203,7 +203,7 @@ class SetCache:
         return [r for r in self._query(record.ue, record.port_us, 0, False) if r.is_of_registration(record)]
 
     def _known_or(self, key, choose, *flow, is_good=lambda _known: True):
-        """What the cache has, when that is good and no events were lost since; else what is chosen from the gateway's answer;
+        """What the cache has, when that is good and no events were lost; else what is chosen from the gateway's answer;
         else, when the gateway does not answer, what the cache has after all."""
         known = self._by_key(key)
         if known is not None and known.generation == self.generation() and is_good(known):

@@ -127,8 +127,9 @@ def assert_nothing_lost(zb, wire, numbers, before):
     grown = counted(zb)
     grown.subtract(before)
     drops = {name: grown[name] for name in drop_names() if grown[name]}
-    print(f"{len(numbers)} messages, {len(missing)} missing; the ports missed {grown['rx_missed']}, "
-          f"took {grown['rx_packets']}, {grown['exceptions']} for the kernel, sent {grown['forwarded_esp']} on, dropped {drops}")
+    print(f"{len(numbers)} messages, {len(missing)} missing; the ports missed {grown['rx_missed']}, took "
+          f"{grown['rx_packets']}, {grown['exceptions']} for the kernel; the gateway sent {grown['forwarded_esp']} on, "
+          f"dropped {drops}")
     assert not drops
     assert grown["forwarded_esp"] == grown["rx_packets"] - grown["exceptions"], "lost without a name"
     # A machine that stands still for a moment overflows a ring, on the link's way or the port's: that is no loss in the
