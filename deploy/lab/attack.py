@@ -19,7 +19,14 @@ from scapy.layers.l2 import Ether  # noqa: E402
 MAC = "02:66:66:66:66:66"
 MAC_OCTETS = bytes.fromhex(MAC.replace(":", ""))
 STRANGER = {4: "10.45.0.77", 6: "fd00:45::77"}
-UNUSED_GENERATION = 1 << 31
+GENERATION, SPI_RESERVED = 1 << 23, 255  # include/bgf_spi.h, rule 5
+
+
+def stale_spi(spi):
+    """An SPI of the same set's place with another generation. Never a reserved one: the gateway has another name for those,
+    and draws generations at random."""
+    other = (spi + GENERATION) % 2**32
+    return other if other > SPI_RESERVED else other + GENERATION
 
 
 class Attacker:
@@ -76,7 +83,7 @@ class Attacker:
 
     def unknown_spi(self):
         """A packet of an SPI that the gateway has not given out."""
-        self._send(self._protected(self.spi_ps ^ UNUSED_GENERATION, self.port_uc, self.port_ps))
+        self._send(self._protected(stale_spi(self.spi_ps), self.port_uc, self.port_ps))
 
     def other_ports(self):
         """A good packet, with good keys, to ports that are not the SA's. On the SA from port_us, whose numbers a

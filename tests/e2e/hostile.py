@@ -426,6 +426,11 @@ class Field:
         """A UE of a family; `host` tells addresses apart."""
         return Ue(self, f"10.45.0.{host}" if family == 4 else f"fd00:45::{host:x}", **how)
 
+    def spis(self):
+        """Those that the gateway has given out. It draws their generations at random: one that a test makes out of another
+        may be among them."""
+        return {row[name] for row in self.zb.query() for name in ("SPI_PS", "SPI_PC")}
+
     def counters(self):
         """{(side, name): value} of the data plane, over all workers."""
         found = collections.Counter()

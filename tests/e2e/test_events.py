@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from deploy.lab.attack import stale_spi
 from deploy.lab.gateway import program
 from hostile import ICV_LEN, patched, protect
 from zbwire import Zb
@@ -81,14 +82,15 @@ def test_an_attack_on_a_set_is_told_with_its_number_and_once_in_a_minute(field, 
 @BOTH
 def test_an_unknown_spi_is_told_if_its_ue_has_sets(field, hears, family):
     ue = field.ue(family, 23).establish()
-    stale = ue.protected(spi=ue.spi_ps ^ 0x80000000)
+    spi = stale_spi(ue.spi_ps)
+    stale = ue.protected(spi=spi)
     other = field.ue(family, 24)
     with field.dropped("access", unknown_spi=13):
         field.access.send(*[stale] * 3)
-        field.access.send(*[protect(other.inner(), ue.spi_ps ^ 0x80000000, 1, ue.key)] * 10)
+        field.access.send(*[protect(other.inner(), spi, 1, ue.key)] * 10)
     event = hears("UNKNOWN_SPI")
     assert event == {"NAME": "pcscf1", "UE_ADDRESS": ue.address, "SERVED_ADDRESS": ue.served,
-                     "SPI": ue.spi_ps ^ 0x80000000, "COUNT": event["COUNT"]}
+                     "SPI": spi, "COUNT": event["COUNT"]}
     assert 1 <= event["COUNT"] <= 3
     field.access.send(*[stale] * 30)  # in the same minute
     assert hears("UNKNOWN_SPI", 1.0) is None

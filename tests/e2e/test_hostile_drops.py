@@ -299,7 +299,7 @@ def rule_5_reserved_spis(ue, _):
 
 @case("unknown_spi")
 def unknown_spis(ue, _):
-    near = {ue.spi_ps ^ 1 << bit for bit in range(32)} - {ue.spi_ps, ue.spi_pc}
+    near = {ue.spi_ps ^ 1 << bit for bit in range(32)} - ue.field.spis()
     return [ue.protected(spi=spi) for spi in sorted(near | {256, 0x7FFFFFFF, 0xFFFFFFFF}) if spi > 255]
 
 

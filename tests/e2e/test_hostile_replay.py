@@ -112,9 +112,10 @@ def test_rule_17_no_flipped_bit_passes(field, ue, transport):
         some = forged[first:first + 256]
         with field.dropped("access", icv=len(some)):
             field.access.send(*some)
-    spis = [patched(packet, start + at, bytes((packet[start + at] ^ 0xFF,))) for at in range(4)]
-    with field.dropped("access", unknown_spi=4):
-        field.access.send(*spis)
+    spis = {ue.spi_ps ^ 0xFF << 8 * at for at in range(4)} - field.spis()
+    reserved = [spi for spi in spis if spi < 256]
+    with field.dropped("access", spi_reserved=len(reserved), unknown_spi=len(spis) - len(reserved)):
+        field.access.send(*[patched(packet, start, spi.to_bytes(4, "big")) for spi in spis])
     with field.dropped("access", to_core=1):
         field.access.send(packet)
 
