@@ -18,6 +18,7 @@ static const double offered_enough = 0.98; /* of what was due, or a trial was no
 
 struct latency {
 	double offered, p50, p90, p99, p999, most; /* packets a second; us */
+	double percent; /* of the throughput that was offered: the generator may be slower than it should */
 	uint64_t lost, wrong;
 	bool disturbed;
 };
@@ -151,17 +152,20 @@ static int latency_at(struct series *s, double percent, bool alone, const char *
 		return rc;
 	both = s->trial.sent.way[WAY_UP].latency;
 	merge(&both, &s->trial.sent.way[WAY_DOWN].latency);
-	*ret = (struct latency){.offered = s->trial.offered,
-				.p50 = (double)histogram_percentile(&both, 50) / 1e3,
-				.p90 = (double)histogram_percentile(&both, 90) / 1e3,
-				.p99 = (double)histogram_percentile(&both, 99) / 1e3,
-				.p999 = (double)histogram_percentile(&both, 99.9) / 1e3,
-				.most = (double)both.most / 1e3,
-				.lost = trial_lost(&s->trial),
-				.wrong = wrong_of(&s->trial),
-				.disturbed = s->trial.disturbed};
-	printf("  latency at %3.0f %%%s: median %.1f, 99 %% %.1f, 99.9 %% %.1f us; lost %lu%s\n", percent,
-	       besides, ret->p50, ret->p99, ret->p999, (unsigned long)ret->lost,
+	*ret = (struct latency){
+		.offered = s->trial.offered,
+		.percent = s->result->throughput > 0 ? 100 * s->trial.offered / s->result->throughput : 0,
+		.p50 = (double)histogram_percentile(&both, 50) / 1e3,
+		.p90 = (double)histogram_percentile(&both, 90) / 1e3,
+		.p99 = (double)histogram_percentile(&both, 99) / 1e3,
+		.p999 = (double)histogram_percentile(&both, 99.9) / 1e3,
+		.most = (double)both.most / 1e3,
+		.lost = trial_lost(&s->trial),
+		.wrong = wrong_of(&s->trial),
+		.disturbed = s->trial.disturbed};
+	printf("  latency at %3.0f %% (offered: %.0f %%)%s: median %.1f, 99 %% %.1f, 99.9 %% %.1f us; lost "
+	       "%lu%s\n",
+	       percent, ret->percent, besides, ret->p50, ret->p99, ret->p999, (unsigned long)ret->lost,
 	       ret->disturbed ? ", still disturbed" : "");
 	fflush(stdout);
 	return 0;
@@ -290,6 +294,7 @@ static void write_latency(struct json *j, const struct latency *l, double percen
 	json_begin(j, NULL, '{');
 	json_number(j, "percent_of_throughput", percent);
 	json_number(j, "offered_packets_per_second", l->offered);
+	json_number(j, "offered_percent_of_throughput", l->percent);
 	json_number(j, "p50_us", l->p50);
 	json_number(j, "p90_us", l->p90);
 	json_number(j, "p99_us", l->p99);
@@ -361,6 +366,8 @@ static void write_json(struct json *j, const struct result *r, unsigned count)
 	json_bool(j, "residence_disturbed", main->latency[0].disturbed);
 	json_number(j, "zb_sets_per_s_at_80_percent_load", main->churn.rate);
 	json_number(j, "zb_install_p99_ms_at_80_percent_load", main->churn.p99_ms);
+	json_number(j, "offered_percent_at_80_percent_load", main->latency[2].percent);
+	json_number(j, "offered_percent_while_sets_come_and_go", main->churned.percent);
 	json_count(j, "gateway_loss_at_80_percent", main->latency[2].lost + main->churned.lost);
 	json_begin(j, "sizes", '[');
 	for (unsigned i = 0; i < count; i++)

@@ -11,7 +11,7 @@ BESIDE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 def figures(who, words, path, build, seconds_max, say):
     """What the run with these words wrote to `path`; None, and said, where it left nothing. `who` begins what is said.
-    After seconds_max the run is interrupted: it cleans up, and reports what it has."""
+    After seconds_max the run is interrupted: it cleans up, and leaves none."""
     if os.path.exists(path):
         os.unlink(path)
     with subprocess.Popen([BESIDE, *words, "--json", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -96,9 +96,25 @@ def targets(values, found):
     rows += [(name, what, values.get(name), ">=", limit) for name, what, limit in (
         ("zb_sets_per_s_pipelined", "sets a second over one Zb connection, pipelined", 50000),
         ("zb_sets_per_s_at_80_percent_load", "the same at 80 % load", 10000))]
+    notes = remarks(values.get("gateway", {}))
     return [{"name": name, "what": what, "value": value, "relation": relation, "limit": round(limit, 3),
-             "met": None if value is None else value <= limit if relation == "<=" else value >= limit}
+             "met": None if value is None else value <= limit if relation == "<=" else value >= limit,
+             "note": notes.get(name, "")}
             for name, what, value, relation, limit in rows]
+
+
+def remarks(gateway_run):
+    """By target: what the trial behind it was like, where that bears on its verdict."""
+    offered = gateway_run.get("offered_percent_at_80_percent_load")
+    while_churned = gateway_run.get("offered_percent_while_sets_come_and_go")
+    notes = {}
+    if gateway_run.get("residence_disturbed"):
+        notes["residence_p99_us_at_10_percent"] = "from a disturbed trial"
+    if offered is not None and while_churned is not None:
+        notes["gateway_loss_at_80_percent"] = f"at {offered:.0f} % and, with sets, {while_churned:.0f} %"
+        for name in ("zb_install_p99_ms_at_80_percent_load", "zb_sets_per_s_at_80_percent_load"):
+            notes[name] = f"at {while_churned:.0f} %"
+    return notes
 
 
 def number(value):
@@ -111,7 +127,8 @@ def table(rows):
     lines = [f"{'target':36} {'value':>9}    {'limit':>8}  "]
     for row in rows:
         verdict = {True: "met", False: "NOT MET", None: "not measured"}[row["met"]]
-        lines.append(f"{row['name']:36} {number(row['value']):>9} {row['relation']} {number(row['limit']):>8}  {verdict}")
+        lines.append(f"{row['name']:36} {number(row['value']):>9} {row['relation']} {number(row['limit']):>8}  {verdict}" +
+                     (f" ({row['note']})" if row["note"] else ""))
     return "\n".join(lines) + "\n"
 
 

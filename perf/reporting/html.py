@@ -27,6 +27,7 @@ def target_rows(report):
     kinds = {True: ("met", "met"), False: ("missed", "not met"), None: ("unknown", "not measured")}
     for target in report["targets"]:
         kind, words = kinds[target["met"]]
+        words += f" ({target['note']})" if target["note"] else ""
         sign = {"<=": "≤", ">=": "≥"}[target["relation"]]
         yield (f"<tr><td><code>{target['name']}</code></td><td>{html.escape(target['what'])}</td>"
                f"<td class=n>{figures.number(target['value'])}</td>"
@@ -39,7 +40,8 @@ def by_size(report):
     return svg.lines({
         "inbound": [value_of(report, f"{p}_in", "cycles") for p in places.values()],
         "outbound": [value_of(report, f"{p}_out", "cycles") for p in places.values()],
-        "limit (raw)": [value_of(report, f"{p}_in", "raw_cycles") for p in places.values()],
+        "limit (raw), in": [value_of(report, f"{p}_in", "raw_cycles") for p in places.values()],
+        "limit (raw), out": [value_of(report, f"{p}_out", "raw_cycles") for p in places.values()],
         "no crypto, in": [value_of(report, f"{p}_in", "nocrypto_cycles") for p in places.values()],
         "librte_ipsec, in": [value_of(report, f"{p}_in", "librte_ipsec_cycles") for p in places.values()],
     }, list(places), "TSC cycles a packet")
@@ -88,7 +90,7 @@ def latency(report):
     if not rows:
         return '<p class="note">No gateway ran in this report.</p>'
     return svg.lines({f"{entry['load_percent']:g} % load": [entry["us"].get(name) for name in percentiles]
-                      for entry in rows}, [f"p{name}" for name in percentiles], "microseconds")
+                      for entry in rows}, [f"p{name}" for name in percentiles], "microseconds", is_logarithmic=True)
 
 
 def zb(report):
