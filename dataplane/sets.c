@@ -279,10 +279,9 @@ int sets_add(struct sets *s, const struct dpl_set_add *add, const struct sets_ti
 	if (rc == 0)
 		rc = claim_both(s->args.store, s->args.tuples, slot, false);
 	if (rc != 0) {
-		/* nobody can have the slot but over a tuple, and packets on that one go out under the SA or
-		 * not at all: wiping waits for the workers as any removal does */
+		/* its first tuple may have led to it until the second found no room: wiping waits for the
+		 * workers as any removal does */
 		cold_of(s, slot)->record = STORE_DYING;
-		unlink_set(s, slot);
 		await(s, slot, &(struct sets_ticket){.type = DPL_SET_REMOVE});
 		return rc;
 	}

@@ -175,6 +175,31 @@ static void a_tuple_is_not_kept_by_a_change_that_failed(void **state)
 	assert_int_equal(owner(5001, 6062), tuple_ref(next, 0));
 }
 
+/* A new set that finds room for its first only: it is none, and leaves nothing. */
+static void a_set_without_room_leaves_nothing(void **state)
+{
+	(void)state;
+	const uint16_t us = distant_us();
+	const struct tuple_bucket room = *bucket_of(us, 6060);
+	struct dpl_set_state rows[CAPACITY];
+	uint32_t slot, free_buckets;
+	uint64_t next;
+
+	fill(bucket_of(us, 6060), &free_buckets);
+	assert_int_equal(add(5001, us, 0, &slot), -ENOSPC);
+	assert_int_equal(owner(5001, 6062), TUPLE_NONE);
+	assert_int_equal(sets_list(s.sets, 0, rows, CAPACITY, &next), 0);
+	assert_int_equal(sets_poll(s.sets), 0);
+	*bucket_of(us, 6060) = room;
+	s.tuples->free_buckets = free_buckets;
+	for (uint32_t n = 0; n < CAPACITY; n++) {
+		assert_int_equal(store_cold(s.store, n)->auth_key[0], 0);
+		assert_int_equal(store_cold(s.store, n)->record, STORE_FREE);
+	}
+	for (uint16_t n = 0; n < CAPACITY; n++) /* the slot is free again */
+		assert_int_equal(add((uint16_t)(5001 + n), (uint16_t)(us + n), 0, &slot), 0);
+}
+
 /* What a set had before stays its own. */
 static void what_was_claimed_before_a_failed_change_stays(void **state)
 {
@@ -199,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(rule_6_a_take_over_without_room_changes_nothing),
 		T(a_tuple_is_not_kept_by_a_change_that_failed),
+		T(a_set_without_room_leaves_nothing),
 		T(what_was_claimed_before_a_failed_change_stays),
 	};
 	if (eal_up() != 0)

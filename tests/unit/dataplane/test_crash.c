@@ -91,12 +91,26 @@ static uint8_t tuples_of(struct state *left, uint64_t set_id)
 	return store_cold(left->store, (uint32_t)set_id & (BGF_SPI_SLOTS - 1))->tuples;
 }
 
+/* Of a set that is none there is no key. */
+static bool has_stray_key(const struct state *left)
+{
+	uint8_t octets = 0;
+
+	for (uint32_t slot = 0; slot < CAPACITY; slot++) {
+		const struct store_cold *cold = store_cold(left->store, slot);
+		for (unsigned i = 0; i < sizeof(cold->auth_key) && cold->record != STORE_LIVE; i++)
+			octets |= cold->auth_key[i];
+	}
+	return octets != 0;
+}
+
 static void judge_add(struct state *left, struct outcome *outcome)
 {
 	struct dpl_set_state rows[CAPACITY];
 	uint64_t next;
 	uint32_t n = sets_list(left->sets, 0, rows, CAPACITY, &next);
 
+	assert_false(has_stray_key(left));
 	if (n == 2) {
 		outcome->before++;
 		return;

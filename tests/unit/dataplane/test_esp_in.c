@@ -139,12 +139,16 @@ static void rule_4_spis_that_are_not_ours_are_unknown(void **state)
 			LAB_SPI_US,
 			UINT32_MAX /* the UE's own: reflected */
 		};
-		lab_install(LAB_SLOT, ipv6, 0);
+		/* what lies behind the last slot is none, whatever it looks like */
+		struct sa_hot *behind = &store_hot(lab.store)[LAB_CAPACITY];
+		*behind = *lab_install(LAB_SLOT, ipv6, 0);
+		behind->in[0].spi = spi[1];
 		for (size_t i = 0; i < sizeof(spi) / sizeof(spi[0]); i++) {
 			lab_make(&f, &(struct lab_packet){.ipv6 = ipv6});
 			lab_wrap(&f, spi[i], 1);
 			lab_expect_drop(PORT_ACCESS, &f, BGF_DROP_UNKNOWN_SPI);
 		}
+		memset(behind, 0, sizeof(*behind));
 		assert_int_equal(set_drops()[BGF_DROP_UNKNOWN_SPI], 0);
 	}
 }

@@ -16,6 +16,8 @@
 
 #include "exception.h"
 #include "lab.h"
+#include "served.h"
+#include "tuple.h"
 
 #define EACH_FAMILY for (int ipv6 = 0; ipv6 < 2; ipv6++, lab_reset(NULL))
 
@@ -115,6 +117,52 @@ static void rule_2_without_a_set_nothing_leaves_in_the_clear(void **state)
 			lab_expect_drop(PORT_CORE, &f, BGF_DROP_NO_SET);
 		}
 		assert_int_equal(lab.w->counters[PORT_ACCESS].tx_packets, 0);
+	}
+}
+
+/* The bucket that a packet's tuple leads to. */
+static struct tuple_bucket *bucket_of(struct lab_frame *f, int ipv6, uint16_t *ret_tag)
+{
+	const uint8_t *src = lab_ip(f) + (ipv6 ? 8 : 12), *l4 = lab_l4(f);
+	struct tuple_key key = {.served = served_find(lab.served, src, ipv6), .ipv6 = (uint8_t)ipv6};
+	struct tuple_words words;
+
+	memcpy(key.ue, src + (ipv6 ? 16 : 4), ipv6 ? 16 : 4);
+	memcpy(&key.port_local, l4, 2);
+	memcpy(&key.port_ue, l4 + 2, 2);
+	memcpy(&words, &key, sizeof(words));
+	const struct tuple_place place = tuple_place(lab.tuples, words);
+	*ret_tag = place.tag;
+	return &lab.tuples->bucket[place.bucket];
+}
+
+/* A tag has 16 bits: of many UEs some share one, and a bucket too. What tells their SAs apart is the whole
+ * key, each field of it. */
+static void rule_2_another_tuple_with_the_same_tag_has_no_set(void **state)
+{
+	struct lab_frame f;
+	uint16_t tag;
+	(void)state;
+
+	EACH_FAMILY
+	{
+		const struct lab_packet p[] = {
+			{.ipv6 = ipv6, .from_core = true, .dst = ipv6 ? "fd00:45::3" : "10.45.0.3"},
+			{.ipv6 = ipv6, .from_core = true, .src = ipv6 ? "fd00:50::9" : "10.50.0.9"},
+			{.ipv6 = ipv6, .from_core = true, .port_src = LAB_PC + 1},
+			{.ipv6 = ipv6, .from_core = true, .port_dst = LAB_US + 1},
+		};
+		struct sa_hot *h = lab_install(LAB_SLOT, ipv6, 0);
+		for (size_t i = 0; i < sizeof(p) / sizeof(p[0]); i++) {
+			lab_make(&f, &p[i]);
+			struct tuple_bucket *b = bucket_of(&f, ipv6, &tag);
+			const struct tuple_bucket before = *b;
+			b->tag[0] = tag;
+			b->ref[0] = tuple_ref(LAB_SLOT, 1);
+			lab_expect_drop(PORT_CORE, &f, BGF_DROP_NO_SET);
+			*b = before;
+		}
+		assert_int_equal(h->out[1].last, 0);
 	}
 }
 
@@ -314,6 +362,7 @@ int main(void)
 		TEST(what_leaves_is_esp_octet_for_octet),
 		TEST(rule_1_the_pair_ps_to_uc_has_an_sa_of_its_own),
 		TEST(rule_2_without_a_set_nothing_leaves_in_the_clear),
+		TEST(rule_2_another_tuple_with_the_same_tag_has_no_set),
 		TEST(rule_24_a_tcp_segment_without_a_set_goes_to_the_main_lcore),
 		TEST(rule_8_after_the_last_sequence_number_nothing_is_sent),
 		TEST(rule_16_a_temporary_set_carries_no_other_request_outwards),

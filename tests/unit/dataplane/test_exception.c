@@ -3,6 +3,7 @@
  * The kernel beside the ports. Needs root and /dev/net/tun, else it is skipped.
  */
 #include <errno.h>
+#include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -249,14 +250,29 @@ static void an_icmp_error_goes_back_where_the_packet_came_from(void **state)
 	assert_false(next_frame(is_icmp, frame));
 }
 
-static void a_flood_leaves_arp_its_share(void **state)
+/* The phone, fd00:45::2, asks for fd00:45::fe; octets and checksum are Scapy's. */
+static const uint8_t solicitation[] = {
+	0x33, 0x33, 0xff, 0x00, 0x00, 0xfe, 0x02, 0x00, 0x00, 0x00, 0xee, 0x01, 0x86, 0xdd, 0x60,
+	0x00, 0x00, 0x00, 0x00, 0x20, 0x3a, 0xff, 0xfd, 0x00, 0x00, 0x45, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x02, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x01, 0xff, 0x00, 0x00, 0xfe, 0x87, 0x00, 0x8d, 0x13, 0x00, 0x00,
+	0x00, 0x00, 0xfd, 0x00, 0x00, 0x45, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0xfe, 0x01, 0x01, 0x02, 0x00, 0x00, 0x00, 0xee, 0x01};
+
+static bool is_advertisement(const uint8_t *frame, uint16_t length)
+{
+	return length >= 78 && frame[12] == 0x86 && frame[20] == 58 && frame[54] == ND_NEIGHBOR_ADVERT;
+}
+
+static void a_flood_leaves_arp_and_neighbour_discovery_their_share(void **state)
 {
 	(void)state;
 	struct udp_frame f = udp_frame("10.45.0.2", "10.45.0.254", 1);
 	uint8_t frame[2048];
 
-	shell("ip -n taps addr add 10.45.0.254/24 dev t-acc");
-	RUN_UNTIL(routed("10.45.0.2", "10.45.0.2"));
+	shell("ip -n taps addr add 10.45.0.254/24 dev t-acc; ip -n taps addr add fd00:45::fe/64 dev t-acc "
+	      "nodad");
+	RUN_UNTIL(routed("10.45.0.2", "10.45.0.2") && word("fd00:45::fe") == NEXTHOP_LOCAL);
 	memcpy(f.eth.ether_dhost, access_mac, 6);
 	for (int i = 0; i < 2 * RATE; i++) {
 		to_main(&f, sizeof(f), EXCEPTION_KERNEL);
@@ -265,6 +281,10 @@ static void a_flood_leaves_arp_its_share(void **state)
 	}
 	exceptions_run(exceptions);
 	assert_in_range(drops(BGF_DROP_EXCEPTION_RATE), RATE / 2, RATE);
+	for (int i = 0; i < RATE; i++) /* right behind a second's worth of it */
+		to_main(&f, sizeof(f), EXCEPTION_KERNEL);
+	to_main(solicitation, sizeof(solicitation), EXCEPTION_KERNEL);
+	RUN_UNTIL(next_frame(is_advertisement, frame));
 	send_arp(ARPOP_REQUEST, "10.45.0.2", "10.45.0.254");
 	RUN_UNTIL(next_frame(is_arp, frame) && frame[21] == ARPOP_REPLY);
 	shell("ip -n taps link set t-acc down"); /* what the kernel cannot take is counted, not waited for */
@@ -291,7 +311,7 @@ int main(void)
 		WITH_TAPS(arp_is_answered_and_learned),
 		WITH_TAPS(only_own_addresses_leave),
 		WITH_TAPS(an_icmp_error_goes_back_where_the_packet_came_from),
-		WITH_TAPS(a_flood_leaves_arp_its_share),
+		WITH_TAPS(a_flood_leaves_arp_and_neighbour_discovery_their_share),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,12 +122,33 @@ static void a_neighbour_is_asked_for_again_until_its_time_is_up(void **state)
 	assert_false(hold_next(hold, &cursor, START + HOLD_MS, &key, &late));
 }
 
+/* fe80::1 is a router on many links. */
+static void the_same_address_on_the_other_side_is_another_neighbour(void **state)
+{
+	const struct bgf_addr router = {.octet = {0xfe, 0x80, [15] = 1}, .family = 6};
+	struct rte_mbuf *m[HOLD_EACH];
+	struct hold_key key;
+	uint32_t cursor = 0;
+	bool first, late;
+	(void)state;
+
+	for (uint8_t side = 0; side < 2; side++)
+		assert_true(hold_put(hold, side, &router, packet(1u + side), START, &first) && first);
+	for (unsigned told = 0; told < 2; told++) {
+		assert_true(hold_next(hold, &cursor, START, &key, &late));
+		assert_int_equal(hold_take(hold, cursor, m), 1);
+		assert_ptr_equal(m[0], packet(1u + key.side));
+	}
+	assert_false(hold_next(hold, &cursor, START, &key, &late));
+}
+
 int main(void)
 {
 #define FRESH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		FRESH(a_slow_neighbour_has_room_for_many_and_every_one_for_some),
 		FRESH(a_neighbour_is_asked_for_again_until_its_time_is_up),
+		FRESH(the_same_address_on_the_other_side_is_another_neighbour),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

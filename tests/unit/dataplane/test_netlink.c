@@ -223,6 +223,26 @@ static bool leads_nowhere(const char *destination)
 	return !nexthop_neighbour_for(table, &d, &got);
 }
 
+/* The kernel asks one that it knows again and again: it is there until it is known not to be. */
+static void a_neighbour_that_is_asked_again_is_there_meanwhile(void **state)
+{
+	static const char *const states[] = {"permanent", "noarp", "reachable", "stale", "delay", "probe"};
+	const struct bgf_addr a = addr("10.45.0.2");
+	(void)state;
+
+	/* an answer is waited for longer than any test takes */
+	shell("ip netns exec taps sysctl -qw net.ipv4.neigh.t0.retrans_time_ms=600000");
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		assert_int_equal(
+			shell("ip -n taps neigh replace 10.45.0.2 lladdr 02:00:00:00:00:07 nud %s dev t0",
+			      states[i]),
+			0);
+		RUN_UNTIL(nexthop_neighbour_word(table, &a) != 0);
+		assert_int_equal(shell("ip -n taps neigh change 10.45.0.2 nud failed dev t0"), 0);
+		RUN_UNTIL(nexthop_neighbour_word(table, &a) == 0);
+	}
+}
+
 /* Something flaps faster than a dump takes, so that none is ever whole. */
 static void routes_are_followed_while_no_dump_is_whole(void **state)
 {
@@ -305,6 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON_A_TAP(a_served_address_is_never_the_gateways_own),
 		ON_A_TAP(a_served_address_on_a_tap_is_said_once_each_time),
+		ON_A_TAP(a_neighbour_that_is_asked_again_is_there_meanwhile),
 		ON_A_TAP(routes_are_followed_while_no_dump_is_whole),
 		ON_A_TAP(dumps_are_spaced),
 		ON_A_TAP(a_dump_that_takes_long_is_finished),

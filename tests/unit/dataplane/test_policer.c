@@ -24,7 +24,7 @@ static const uint8_t ue6[16] = {0xfd, 0, 0, 0x45, [15] = 2};
 static struct policer *make(uint32_t rate, uint32_t burst)
 {
 	struct policer *p = NULL;
-	assert_int_equal(policer_new(rate, burst, HZ, 0x123456789abcdef, 0, &p), 0);
+	assert_int_equal(policer_new(rate, burst, HZ, 0x91b7584a2265b1f5, 0, &p), 0);
 	return p;
 }
 
@@ -92,7 +92,7 @@ static void a_full_table_takes_from_the_most_silent(void **state)
 		assert_true(policer_admit(p, source, false, START + i));
 		if (i == 0)
 			assert_int_equal(admitted(p, ue4, false, START, 10), 2);
-		assert_false(policer_admit(p, ue4, false, START + i) && i < 1000);
+		assert_false(policer_admit(p, ue4, false, START + i));
 	}
 	policer_free(p);
 }

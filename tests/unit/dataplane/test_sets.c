@@ -134,7 +134,8 @@ static void rule_4_an_spi_that_the_ue_has_is_drawn_again(void **state)
 		uint32_t next = bgf_spi_generation_next(generation);
 		if (generation != 0) {
 			add.selectors.spi_uc = bgf_spi_make(next, slot, turn % 3 ? BGF_SPI_PC : BGF_SPI_PS);
-			add.selectors.spi_us = bgf_spi_make(bgf_spi_generation_next(next), slot, BGF_SPI_PC);
+			add.selectors.spi_us = bgf_spi_make(bgf_spi_generation_next(next), slot,
+							    turn % 2 ? BGF_SPI_PC : BGF_SPI_PS);
 		}
 		struct dpl_set_state set = added(&add);
 		const struct bgf_set_selectors *sel = &set.selectors;
@@ -425,17 +426,20 @@ static void rule_20_a_lost_notice_is_found_at_recovery(void **state)
 	(void)state;
 	struct dpl_set_add add = order(0);
 	struct dpl_set_state set = added(&add), now;
+	const struct dpl_set_update confirm = {
+		.set_id = set.set_id, .state = BGF_SET_ESTABLISHED, .watch_first_use = 1, .name = add.name};
 
-	for (unsigned watch = 0; watch < 2; watch++) {
-		for (unsigned flag = 0; flag < 2; flag++) {
-			store_cold(s.store, slot_of(&set))->watch = (uint8_t)watch;
-			store_cold(s.store, slot_of(&set))->first_used = 0;
-			store_hot(s.store)[slot_of(&set)].shared.flags = flag ? SA_WATCH_FIRST : 0;
-			state_close(&s);
-			state_open(&s);
-			assert_int_equal(sets_get(s.sets, set.set_id, &now), 0);
-			assert_int_equal(now.first_used, watch && !flag);
-		}
+	for (unsigned row = 0; row < 8; row++) {
+		const bool is_watched = row & 1, flag = row & 2, in_confirm = row & 4; /* when it crashed */
+		store_cold(s.store, slot_of(&set))->watch = is_watched;
+		store_cold(s.store, slot_of(&set))->first_used = 0;
+		store_hot(s.store)[slot_of(&set)].shared.flags = flag ? SA_WATCH_FIRST : 0;
+		if (in_confirm)
+			*store_change(s.store) = confirm;
+		state_close(&s);
+		state_open(&s);
+		assert_int_equal(sets_get(s.sets, set.set_id, &now), 0);
+		assert_int_equal(now.first_used, is_watched && !flag);
 	}
 }
 
@@ -458,6 +462,9 @@ static void rule_20_first_use_is_told_once(void **state)
 	assert_int_equal(sets_first_used(s.sets, slot), set.set_id);
 	assert_int_equal(sets_first_used(s.sets, slot), 0);
 	assert_int_equal(sets_first_used(s.sets, CAPACITY), 0);
+	assert_int_equal(sets_update(s.sets, &update, &t), 0); /* once more when it is asked for again */
+	*flags &= (uint8_t)~SA_WATCH_FIRST;
+	assert_int_equal(sets_first_used(s.sets, slot), set.set_id);
 	sets_poll(s.sets);
 }
 

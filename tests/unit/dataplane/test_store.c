@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -109,6 +110,51 @@ static void a_file_that_others_could_read_is_made_private(void **state)
 	struct store *s = opened(0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
+	store_close(s);
+}
+
+/* Its owner could have kept it open, and would read the keys. */
+static void a_file_of_another_user_is_refused(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	store_close(opened(0));
+	assert_int_equal(chown(path, 65534, 65534), 0);
+	opened(-EPERM);
+	assert_non_null(strstr(error, "belongs to user 65534"));
+}
+
+/* Whether the kernel has a flag for the store's map (proc(5), VmFlags). */
+static bool has_flag(const char *flag)
+{
+	FILE *f = fopen("/proc/self/smaps", "re");
+	bool is_ours = false, found = false, read = false;
+	char line[512];
+
+	assert_non_null(f);
+	while (!read && fgets(line, sizeof(line), f) != NULL) {
+		is_ours |= strstr(line, path) != NULL;
+		read = is_ours && strncmp(line, "VmFlags:", 8) == 0;
+		found = read && strstr(line, flag) != NULL;
+	}
+	fclose(f);
+	return found;
+}
+
+/* Neither on a disk that is swapped to, nor in a core dump, nor in a child. */
+static void keys_stay_in_memory(void **state)
+{
+	(void)state;
+	static const char *const flags[] = {" lo", " dd", " dc"};
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* whose mlock() locks nothing */
+#endif
+	struct store *s = opened(0);
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (!has_flag(flags[i]))
+			fail_msg("the store's map has not the flag%s", flags[i]);
 	store_close(s);
 }
 
@@ -260,6 +306,19 @@ static void another_capacity_is_refused_by_name(void **state)
 	store_close(s);
 }
 
+/* Its header is whole, and its last records are not there. */
+static void a_store_that_was_cut_is_refused(void **state)
+{
+	(void)state;
+	struct stat st;
+
+	store_close(opened(0));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(truncate(path, st.st_size - 4096), 0);
+	store_close(opened(STORE_REFUSED));
+	assert_non_null(strstr(error, "it was made for 100 sets"));
+}
+
 static void what_is_no_store_is_refused(void **state)
 {
 	(void)state;
@@ -313,11 +372,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_new_store_is_empty_and_private),
 		T(a_file_that_others_could_read_is_made_private),
+		T(a_file_of_another_user_is_refused),
+		T(keys_stay_in_memory),
 		T(live_records_and_the_epoch_outlive_the_process),
 		T(half_made_and_half_removed_records_are_wiped),
 		T(a_record_that_changed_is_not_sealed),
 		T(a_foreign_store_is_wiped_and_set_aside),
 		T(another_capacity_is_refused_by_name),
+		T(a_store_that_was_cut_is_refused),
 		T(what_is_no_store_is_refused),
 		T(one_process_has_it),
 		T(a_place_for_no_keys_is_refused),
