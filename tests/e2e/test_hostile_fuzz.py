@@ -192,7 +192,9 @@ def test_sets_come_and_go_under_fire(field):
     with contextlib.suppress(AssertionError):  # what is missing is told below
         wait_for(is_whole, "every packet has come out or was dropped", 10)
     to_core, to_access = len(field.core.received()), len(field.access.received())
-    moved = {key: count for key, count in (field.counters() - before).items() if key[1] in DROP_REASONS}
+    # An error about a mangled packet of the tests before, to a source that nobody has, waits for it for a second.
+    moved = {key: count for key, count in (field.counters() - before).items()
+             if key[1] in DROP_REASONS and key != ("access", "no_neighbour")}
     assert set(moved) <= {("access", "unknown_spi"), ("core", "no_set")}, moved
     assert to_core + moved.get(("access", "unknown_spi"), 0) == sent["access"]
     assert to_access + moved.get(("core", "no_set"), 0) == sent["core"]
