@@ -15,11 +15,12 @@ from scapy.packet import Raw
 
 from deploy.lab import netns
 from hostile import DROP_REASONS, network, one_hop_on, patched, plain, protect, sip
-from support import wait_for
+from support import best_of, wait_for
 
 SETTINGS = {"dataplane.clear_rate": "100000", "dataplane.clear_burst": "100000", "dataplane.exception_rate": "100000",
             "dataplane.access.verify_l4": "true"}
 ROUNDS, BATCH = 40, 100
+PACE = 100  # turns of a shower, some hundred packets: a ring has 1,024 places, for a worker that comes to run late
 # Counted by the main lcore about packets that a worker has counted as exceptions already.
 OF_EXCEPTIONS = {"exception_rate", "tap_write", "no_neighbour", "tap_source"}
 INTERESTING = (0, 1, 2, 3, 4, 6, 7, 8, 17, 20, 40, 44, 50, 51, 58, 59, 60, 127, 128, 224, 254, 255)
@@ -92,14 +93,16 @@ def outcomes(counters, side):
     return dropped + sum(counters[side, name] for name in ("forwarded_esp", "forwarded_clear", "exceptions"))
 
 
-def accounted_for(before, after):
-    """What the counters moved; every packet that came is in them once. An ICMP error to a source that has no route
-    is a 'no_route' of its own."""
-    moved = after - before
-    for side in ("access", "core"):
-        more = outcomes(moved, side) - moved[side, "rx_packets"]
-        assert 0 <= more <= moved[side, "no_route"], \
-            f"{side}: {moved[side, 'rx_packets']} came, {more} more are accounted for: {dict(moved)}"
+def accounted_for(field, before):
+    """What the counters moved; every packet that came is in them once, unless the worker is in the middle of one (a
+    neighbour speaks at any time). An ICMP error to a source that has no route is a 'no_route' of its own."""
+    def look():
+        moved = field.counters() - before
+        return moved, {side: outcomes(moved, side) - moved[side, "rx_packets"] for side in ("access", "core")}
+    moved, more = best_of(look, lambda found: all(0 <= n <= found[0][side, "no_route"] for side, n in found[1].items()))
+    for side, number in more.items():
+        assert 0 <= number <= moved[side, "no_route"], \
+            f"{side}: {moved[side, 'rx_packets']} came, {number} more are accounted for: {dict(moved)}"
     return moved
 
 
@@ -118,7 +121,7 @@ def test_mangled_frames_are_all_accounted_for(field, ues, seed):
             end.send_frame(end.gateway_mac + end.mac + ethertype + packet)
             sent += 1
         field.settle()
-    moved = accounted_for(before, field.counters())
+    moved = accounted_for(field, before)
     assert moved["access", "rx_packets"] + moved["core", "rx_packets"] >= sent
     print(", ".join(f"{side} {name} {count}" for (side, name), count in sorted(moved.items()) if count))
 
@@ -147,6 +150,14 @@ def test_good_packets_pass_afterwards(field):
             ue.reached(transport=transport)
 
 
+def keep_pace(field, ue, mark):
+    """What was sent before a packet that passes has been dealt with, on both sides."""
+    field.access.send(protect(ue.inner(mark), ue.spi_ps, ue.next(), ue.key))
+    field.core.send(ue.from_core(mark))
+    for end in (field.core, field.access):
+        end.wait(lambda frames: any(mark in frame for frame in frames[-8 * PACE:]), 60)
+
+
 def test_sets_come_and_go_under_fire(field):
     """While a set's packets rain on the gateway from both sides it is installed and released, again and again: each
     packet passed in its set's time or was dropped as one of no set, and nothing else."""
@@ -163,6 +174,9 @@ def test_sets_come_and_go_under_fire(field):
         number = 0
         while not stop.wait(0.0005):
             number += 1
+            if number % PACE == 0:
+                keep_pace(field, neighbours[0], b"pace %d " % number)
+                sent["access"], sent["core"] = sent["access"] + 1, sent["core"] + 1
             for ue in rain:
                 if ue.spi_ps:
                     field.access.send(protect(ue.inner(), ue.spi_ps, number, ue.key))
@@ -199,4 +213,5 @@ def test_sets_come_and_go_under_fire(field):
     assert to_core + moved.get(("access", "unknown_spi"), 0) == sent["access"]
     assert to_access + moved.get(("core", "no_set"), 0) == sent["core"]
     assert to_core and to_access, "never in a set's time"
-    assert all(frame[14:] in [one_hop_on(ue.inner()) for ue in rain] for frame in field.core.received())
+    passed = {one_hop_on(ue.inner()) for ue in rain}
+    assert all(frame[14:] in passed or b"pace " in frame for frame in field.core.received())
