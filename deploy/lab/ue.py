@@ -5,6 +5,7 @@ It runs inside the phone's guest, whose kernel does the ESP; what it returns cro
 """
 import contextlib
 import dataclasses
+import itertools
 import os
 import queue
 import random
@@ -22,6 +23,7 @@ ANSWER_WAIT_S = 60
 RESEND_S = 1.0
 UC_STEP = 10   # to the next protected client port (rule 7)
 OLDER_S = 128  # 64*T1
+SPIS = itertools.count(random.randrange(256, 2**31))  # of all UEs in this guest: it has one address (rule 4)
 
 
 class Sas:
@@ -258,7 +260,7 @@ class Ue:
     def _propose(self, new_ports):
         port_uc = self._next_uc if new_ports else self.port_uc
         return {"alg": "hmac-sha-1-96", "ealg": "null", "prot": "esp", "mod": "trans",
-                "spi-c": str(random.randint(256, 2**32 - 1)), "spi-s": str(random.randint(256, 2**32 - 1)),
+                "spi-c": str(next(SPIS)), "spi-s": str(next(SPIS)),
                 "port-c": str(port_uc), "port-s": str(self.port_us)}
 
     def _digest_empty(self):

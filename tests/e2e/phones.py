@@ -26,6 +26,7 @@ REQUEST = b"MESSAGE sip:u@example.org SIP/2.0\r\nCall-ID: %016d\r\n\r\n"
 REGISTER = b"REGISTER sip:example.org SIP/2.0\r\nCall-ID: %016d\r\n\r\n"
 ANSWER = b"SIP/2.0 200 OK\r\nCall-ID: %016d\r\n\r\n"
 FAULTS_MAX, SLOW_S = 20, 0.1
+SPIS = itertools.count(0x30000000 + int.from_bytes(os.urandom(3), "big"))  # no two of a phone are the same (rule 4)
 
 Message = collections.namedtuple("Message", "number sent set sa packet is_request")
 
@@ -69,7 +70,7 @@ class PhoneSet:
     def __init__(self, phone, ports, **more):
         self.phone = phone
         self.port_uc, self.port_us, self.port_pc, self.port_ps = ports
-        self.spi_uc, self.spi_us = (256 + int.from_bytes(os.urandom(3), "big") * 64 + which for which in (0, 1))
+        self.spi_uc, self.spi_us = next(SPIS), next(SPIS)
         self.ik = KEYS.new()
         self.key = expanded(self.ik)
         self.id = self.spi_ps = self.spi_pc = None
