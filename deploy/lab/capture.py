@@ -49,14 +49,18 @@ class Capture:
 
 
 def sa_tables(family, states):
-    """tshark options that name the SAs of UEs (what Ue.state() told), so that it decodes them and checks ICVs."""
+    """tshark options that name the SAs of UEs (what Ue.state() told), so that it decodes them and checks ICVs. Of two sets
+    with one SPI the first counts."""
     options = ["-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE",
                "-o", "esp.enable_null_encryption_decode_heuristic:TRUE"]
+    keys = {}
     for state in states:
         for spi in (state["client"]["spi-c"], state["client"]["spi-s"], state["server"]["spi-c"],
                     state["server"]["spi-s"]):
-            options += ["-o", f'uat:esp_sa:"IPv{family}","*","*","0x{int(spi):08x}","NULL","",'
-                        f'"HMAC-SHA-1-96 [RFC2404]","0x{state["ik"]}00000000"']
+            keys.setdefault(int(spi), state["ik"])
+    for spi, ik in keys.items():
+        options += ["-o", f'uat:esp_sa:"IPv{family}","*","*","0x{spi:08x}","NULL","",'
+                    f'"HMAC-SHA-1-96 [RFC2404]","0x{ik}00000000"']
     return options
 
 

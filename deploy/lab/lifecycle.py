@@ -323,18 +323,20 @@ class Lifecycle(Stage):
         self.within("a message from the network is refused with 480: the P-CSCF knows too", lambda: self.scscf.originate(
             self.impis[0]).status == 480, LINK_S)
         self.ues[0].forget()
+        self.lose_store()
         answer = self.ues[0].register(expires=3600)
         self.check("the phone, which noticed too, registers afresh", answer["status"] == 200 and
-                   self.set_of(0)["set_id"] and self.set_of(0)["spi_ps"] != lost["spi_ps"], answer)
+                   self.set_of(0)["fingerprint"] != lost["fingerprint"], answer)
         self.both_ways()
 
     def step_numbers(self):
         """ESP's sequence numbers in the capture: what the kernel of one phone cannot tell for both directions."""
         self.step("ESP sequence numbers in the capture of the access link")
-        rows = tshark(self.captures[0].path, f"esp && eth.src != {MAC}", ["esp.spi", "esp.sequence"])
+        rows = [(spi, store, int(sequence)) for store, (when, _) in enumerate(self.stores()) for spi, sequence in tshark(
+            self.captures[0].path, f"esp && eth.src != {MAC} && {when}", ["esp.spi", "esp.sequence"])]
         numbers = collections.defaultdict(list)
-        for spi, sequence in rows:
-            numbers[spi].append(int(sequence))
+        for spi, store, sequence in rows:
+            numbers[spi, store].append(sequence)
         twice = {spi: [n for n, count in collections.Counter(seen).items() if count > 1]
                  for spi, seen in numbers.items() if len(set(seen)) != len(seen)}
         self.check(f"{len(rows)} packets on {len(numbers)} SAs: no number was used twice, through all restarts",

@@ -26,6 +26,7 @@ class Stage:
     settings = {}
     pcscf = {}
     ue = {}
+    store_lost = None  # when, and the sets that there had been until then
 
     def __init__(self, lab, folder, report, family=4, transport="udp"):
         self.lab, self.folder, self.family, self.transport = lab, folder, family, transport
@@ -56,7 +57,7 @@ class Stage:
 
     def drops_grow(self, what, send, **expected):
         """send() must make exactly these drop counters grow by exactly so much."""
-        before = self.gateway.drops()
+        before = self.drops_at_rest()
         send()
         deadline = time.monotonic() + LINK_S
         grown = {}
@@ -68,6 +69,14 @@ class Stage:
             time.sleep(0.05)
         told = ", ".join(f"{name} +{count}" for name, count in expected.items())
         self.check(f"{what}: dropped as {told}", grown == expected, f"the counters say {grown}")
+
+    def drops_at_rest(self):
+        """The counters once they stand still: what a set that went had on its way is no part of the next step."""
+        former, deadline = None, time.monotonic() + LINK_S
+        while (drops := self.gateway.drops()) != former and time.monotonic() < deadline:
+            former = drops
+            time.sleep(0.1)
+        return drops
 
     def set_of(self, number):
         """The set of the first or second phone, or None."""
@@ -100,7 +109,10 @@ class Stage:
         self.say(f"  to see it yourself: {decode} {path} -Y sip")
         not_ours = f"eth.src != {MAC}"
         # Without TCP: where its reassembly trips over a segment that was sent again, tshark has no verdict on the ICV.
-        icv = tshark(path, f"esp && {not_ours}", ["esp.icv_good"], [*tables, "--disable-protocol", "tcp"])
+        icv = []
+        for when, states in self.stores():
+            icv += tshark(path, f"esp && {not_ours} && {when}", ["esp.icv_good"],
+                          [*sa_tables(self.family, states), "--disable-protocol", "tcp"])
         self.check(f"{len(icv)} ESP packets, every ICV good", icv and all(good in ("1", "True") for good, in icv),
                    f"{sum(good not in ('1', 'True') for good, in icv)} are not")
         keys = frames_with_keys(path)
@@ -114,6 +126,19 @@ class Stage:
     def states(self):
         """Every set that a phone agreed to: tshark checks ICVs with them."""
         return [state for ue in self.ues for state in ue.states()]
+
+    def lose_store(self):
+        """From now on SPIs may come again: another store's generations are drawn anew."""
+        self.store_lost = time.time(), self.states()
+
+    def stores(self):
+        """[(tshark's filter for the time of a store, all sets, its own first)]."""
+        states = self.states()
+        if self.store_lost is None:
+            return [("frame", states)]
+        when, former = self.store_lost
+        new = [state for state in states if state not in former]
+        return [(f"frame.time_epoch < {when:.6f}", former + new), (f"frame.time_epoch >= {when:.6f}", new + former)]
 
     def keep(self):
         """Leaves a registered phone, tells how to look, and waits for ctrl-C."""
