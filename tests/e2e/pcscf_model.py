@@ -261,6 +261,8 @@ class Pcscf:
     def forget_all(self):
         """Every set is gone with the store."""
         for phone in self.phones:
+            for one in phone.sets:
+                one.ends = one.ends or time.monotonic()
             phone.sets = ()
 
     @staticmethod
