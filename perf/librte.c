@@ -20,7 +20,7 @@
 
 #include "dataplane/ip.h"
 
-enum { BURST_MAX = 128, REPLAY = 128, QUEUE = 2048 };
+enum { BURST_MAX = 128, REPLAY = 128, QUEUE = 2048, LINES_MAX = 64 };
 
 /* One SA: its session, and behind it the library's own part. */
 struct entry {
@@ -33,6 +33,8 @@ struct librte {
 	size_t entry_size;
 	int sa_size;
 	struct rte_mempool *sessions, *ops;
+	uint8_t line[LINES_MAX]; /* of a driver's session: what is prefetched */
+	unsigned lines;
 	bool running;
 	uint32_t done;
 };
@@ -139,6 +141,35 @@ static int memory_take(struct librte *l, const struct contender *c)
 	return l->entries == NULL || l->sessions == NULL || l->ops == NULL ? -ENOMEM : 0;
 }
 
+static bool holds_something(const uint8_t *octet, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (octet[i] != 0)
+			return true;
+	return false;
+}
+
+/* What to prefetch of a session. Its form is the driver's own: header and algorithms stand at its begin, the
+ * HMAC states far behind them, and between are the empty places of ciphers' keys, which are not touched. So
+ * the lines that hold something in a session are what is needed of each; should the states not be among them,
+ * all lines are taken, and the description says so. */
+static void lines_find(struct librte *l, struct contender *c)
+{
+	const uint8_t *session = (const uint8_t *)entry_of(l, 0)->session.crypto.ses;
+	const struct field_key *key = &c->field->key[0];
+	const size_t size = l->sessions->elt_size;
+	const uint8_t *inner = memmem(session, size, key->inner, SA_HMAC_STATE);
+	const uint8_t *outer = memmem(session, size, key->outer, SA_HMAC_STATE);
+	const bool known = inner != NULL && outer != NULL;
+
+	for (size_t at = 0; at < size && l->lines < LINES_MAX; at += RTE_CACHE_LINE_SIZE)
+		if (!known || holds_something(session + at, RTE_MIN(size - at, (size_t)RTE_CACHE_LINE_SIZE)))
+			l->line[l->lines++] = (uint8_t)(at / RTE_CACHE_LINE_SIZE);
+	snprintf(c->description, sizeof(c->description),
+		 "librte_ipsec, crypto_aesni_mb, lookaside, %u lines of a session prefetched (%s)", l->lines,
+		 known ? "HMAC states too" : "all");
+}
+
 static int librte_start(struct contender *c, char *error, size_t error_size)
 {
 	struct librte *l = calloc(1, sizeof(*l));
@@ -147,7 +178,6 @@ static int librte_start(struct contender *c, char *error, size_t error_size)
 	c->inside = l;
 	if (l == NULL)
 		return -ENOMEM;
-	snprintf(c->description, sizeof(c->description), "librte_ipsec, crypto_aesni_mb, lookaside");
 	if (rc == 0)
 		rc = memory_take(l, c);
 	if (rc == 0)
@@ -155,6 +185,8 @@ static int librte_start(struct contender *c, char *error, size_t error_size)
 	l->running = rc == 0;
 	for (uint32_t ue = 0; rc >= 0 && ue < c->field->args.ues; ue++)
 		rc = sa_make(l, c, ue);
+	if (rc >= 0)
+		lines_find(l, c);
 	if (rc < 0)
 		snprintf(error, error_size, "librte_ipsec with crypto_aesni_mb: %s", strerror(-rc));
 	return rc < 0 ? rc : 0;
@@ -187,8 +219,8 @@ static void prefetch(const struct librte *l, const struct rotation_packet *p, ui
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		const uint8_t *session = (const uint8_t *)entry_of(l, p[i].ue)->session.crypto.ses;
-		for (int line = 0; line < 4; line++)
-			rte_prefetch0(session + line * RTE_CACHE_LINE_SIZE);
+		for (unsigned k = 0; k < l->lines; k++)
+			rte_prefetch0(session + l->line[k] * RTE_CACHE_LINE_SIZE);
 	}
 }
 

@@ -59,6 +59,12 @@ def test_targets_are_printed(written):
     assert rows["imix_100k_in_vs_raw"] in ("met", "NOT MET")
 
 
+def test_librte_ipsec_has_the_lines_prefetched_that_its_driver_needs(written):
+    points = json.loads((written[0] / "report.json").read_text())["points"]
+    assert re.search(r", [4-9] lines of a session prefetched \(HMAC states too\)$",
+                     points["imix_100k_in"]["contenders"]["librte_ipsec"])
+
+
 def test_wasted_cycles_are_the_products_alone():
     argv = [os.path.join(BUILD, "perf", "bgf-bench"), "--groups", "3", "--point", "imix_1_in", "--waste", "50000",
             "--benchmark_format=json"]
