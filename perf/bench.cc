@@ -57,10 +57,10 @@ void count_row(benchmark::State &state, const series_row &row, bool subject)
 
 // One group an iteration, until the point's time is over; Google Benchmark counts the others, too, at the
 // last one's time. False after an error.
-template <typename Group> bool run_groups(benchmark::State &state, const options &o, Group group)
+template <typename Group> bool run_groups(benchmark::State &state, double point_seconds, Group group)
 {
 	using clock = std::chrono::steady_clock;
-	const auto end = clock::now() + std::chrono::duration<double>(o.seconds);
+	const auto end = clock::now() + std::chrono::duration<double>(point_seconds);
 	char error[256] = "";
 	double seconds = 0;
 	int done = 0;
@@ -79,7 +79,28 @@ template <typename Group> bool run_groups(benchmark::State &state, const options
 	return true;
 }
 
-void report(benchmark::State &state, series *s)
+// What each turn alone says: "turn1_cycles", "turn1_vs_raw" and so on.
+void count_turns(benchmark::State &state, const series *s)
+{
+	struct series_result result;
+
+	for (unsigned turn = 0; series_turn(s, turn, &result); turn++) {
+		const std::string prefix = "turn" + std::to_string(turn + 1) + "_";
+		state.counters[prefix + "groups"] = result.groups;
+		state.counters[prefix + "clean"] = result.clean;
+		for (unsigned i = 0; i < result.rows; i++) {
+			const series_row &row = result.row[i];
+			const std::string name = row.name;
+			state.counters[prefix + (i == 0 ? "cycles" : name + "_cycles")] = row.cycles.median;
+			if (i == 0)
+				continue;
+			state.counters[prefix + "vs_" + name] = row.ratio.median;
+			state.counters[prefix + "minus_" + name] = row.surplus.median;
+		}
+	}
+}
+
+void report(benchmark::State &state, const series *s)
 {
 	struct series_result result;
 	std::string label;
@@ -92,6 +113,9 @@ void report(benchmark::State &state, series *s)
 	}
 	state.counters["packets_per_s"] = result.packets_per_s;
 	state.counters["gbit_per_s"] = result.gbit_per_s;
+	count_turns(state, s);
+	state.counters["groups"] = result.groups;
+	state.counters["clean"] = result.clean;
 	state.counters["disturbed"] = result.disturbed;
 	state.counters["disturbed_kept"] = result.kept;
 	state.counters["burst"] = result.burst;
@@ -109,9 +133,10 @@ void run(benchmark::State &state, const options &o, const point *p)
 		state.SkipWithError(error);
 		return;
 	}
-	if (run_groups(state, o, [s](double *seconds, char *text, size_t size) {
-		    return series_group(s, seconds, text, size);
-	    }))
+	if (run_groups(state, p->aside ? o.seconds / 2 : o.seconds,
+		       [s](double *seconds, char *text, size_t size) {
+			       return series_group(s, seconds, text, size);
+		       }))
 		report(state, s);
 	series_free(s);
 }
@@ -138,7 +163,7 @@ void run_pair(benchmark::State &state, const options &o, bool inbound)
 		state.SkipWithError(error);
 		return;
 	}
-	if (run_groups(state, o, [p](double *seconds, char *text, size_t size) {
+	if (run_groups(state, o.seconds, [p](double *seconds, char *text, size_t size) {
 		    return pair_group(p, seconds, text, size);
 	    }))
 		report_pair(state, p);
@@ -157,7 +182,7 @@ void add_pair(const options &o, const char *name, bool inbound)
 int groups_of(const options &o, const point *p)
 {
 	const bool check = std::string(p->name).find("_check") != std::string::npos;
-	return check ? std::min(checks_more * o.groups, 4096) : o.groups;
+	return check ? std::min(checks_more * o.groups, 4096) : p->aside ? (o.groups + 1) / 2 : o.groups;
 }
 
 void add_points(const options &o)

@@ -15,8 +15,9 @@
 #include "disturbance.h"
 #include "events.h"
 #include "field_cache.h"
+#include "groups.h"
 
-enum { GROUPS_MAX = 4096, TRIES_MAX = 40, SHARED_MAX = 12, WARM_UP = 3 };
+enum { TRIES_MAX = 40, SHARED_MAX = 12, WARM_UP = 3 };
 
 struct series {
 	struct point point;
@@ -24,10 +25,12 @@ struct series {
 	unsigned n;
 	struct contender contender[SERIES_CONTENDERS];
 	char label[SERIES_CONTENDERS][24];
-	double *cycles[SERIES_CONTENDERS]; /* a packet, by group */
 	double instructions[SERIES_CONTENDERS], misses[SERIES_CONTENDERS];
 	double counted[2]; /* instructions and misses of the last round */
-	unsigned groups, disturbed, kept;
+	unsigned done;	   /* groups of this turn */
+	unsigned disturbed, kept;
+	struct groups *groups;
+	bool failed;
 	struct events events;
 };
 
@@ -56,8 +59,7 @@ static int add(struct series *s, const char *name, char *error, size_t error_siz
 	*c = (struct contender){.type = type_of(name), .rotation = s->rotation, .burst = p->burst};
 	c->field = field_cache_get(&(struct field_args){.ues = ues, .ipv6 = p->ipv6, .workers = 1}, error,
 				   error_size);
-	s->cycles[s->n] = calloc(GROUPS_MAX, sizeof(double));
-	if (c->type == NULL || c->field == NULL || s->cycles[s->n] == NULL)
+	if (c->type == NULL || c->field == NULL)
 		return -ENOENT;
 	s->n++;
 	return c->type->start(c, error, error_size);
@@ -84,6 +86,8 @@ struct series *series_new(const struct point *p, char *error, size_t error_size)
 	for (char *name = strsep(&rest, " "); rc == 0 && name != NULL; name = strsep(&rest, " "))
 		rc = add(s, name, error, error_size);
 	if (rc == 0)
+		s->groups = groups_begin(p->turn_of != NULL ? p->turn_of : p->name, s->n);
+	if (s->groups != NULL)
 		return s;
 	series_free(s);
 	return NULL;
@@ -91,10 +95,10 @@ struct series *series_new(const struct point *p, char *error, size_t error_size)
 
 void series_free(struct series *s)
 {
-	for (unsigned i = 0; i < s->n; i++) {
+	for (unsigned i = 0; i < s->n; i++)
 		s->contender[i].type->stop(&s->contender[i]);
-		free(s->cycles[i]);
-	}
+	if (s->groups != NULL)
+		groups_end(s->groups, s->failed, s->point.turn_of == NULL);
 	events_close(&s->events);
 	rotation_free(s->rotation);
 	free(s);
@@ -189,65 +193,84 @@ static int one_group(struct series *s, double *cycles, char *error, size_t error
 	return rc;
 }
 
+static int warm_up(struct series *s, char *error, size_t error_size)
+{
+	double cycles[SERIES_CONTENDERS];
+	int rc = 0;
+
+	for (int i = 0; i < WARM_UP && rc == 0; i++)
+		rc = one_group(s, cycles, error, error_size);
+	memset(s->instructions, 0, sizeof(s->instructions));
+	memset(s->misses, 0, sizeof(s->misses));
+	s->disturbed = s->kept = 0;
+	return rc;
+}
+
 int series_group(struct series *s, double *ret_seconds, char *error, size_t error_size)
 {
 	double cycles[SERIES_CONTENDERS] = {0};
-	int rc = 0;
+	int rc = s->done == 0 ? warm_up(s, error, error_size) : 0;
+	const unsigned kept = s->kept;
 
-	if (s->groups == GROUPS_MAX)
-		return -ENOSPC;
-	for (int i = 0; s->groups == 0 && i < WARM_UP && rc == 0; i++) {
-		rc = one_group(s, cycles, error, error_size);
-		memset(s->instructions, 0, sizeof(s->instructions));
-		memset(s->misses, 0, sizeof(s->misses));
-		s->disturbed = s->kept = 0;
-	}
 	if (rc == 0)
 		rc = one_group(s, cycles, error, error_size);
+	if (rc == 0 && !groups_add(s->groups, cycles, s->kept > kept))
+		rc = -ENOSPC;
+	s->failed = rc != 0;
 	if (rc != 0)
 		return rc;
-	for (unsigned i = 0; i < s->n; i++)
-		s->cycles[i][s->groups] = cycles[i];
-	s->groups++;
+	s->done++;
 	*ret_seconds = cycles[0] * s->rotation->args.buffers / (double)rte_get_tsc_hz();
 	return 0;
 }
 
-static void row_fill(const struct series *s, unsigned i, struct series_row *ret)
+static void row_fill(const struct series *s, unsigned i, struct groups_span span, struct series_row *ret)
 {
-	static double cycles[GROUPS_MAX], ratio[GROUPS_MAX], surplus[GROUPS_MAX];
-	const double packets = (double)s->groups * s->rotation->args.buffers;
+	const double packets = (double)s->done * s->rotation->args.buffers;
+	const struct groups_figures f = groups_figures(s->groups, span, i);
 
-	for (unsigned g = 0; g < s->groups; g++) {
-		cycles[g] = s->cycles[i][g];
-		ratio[g] = s->cycles[0][g] / s->cycles[i][g];
-		surplus[g] = s->cycles[0][g] - s->cycles[i][g];
-	}
 	*ret = (struct series_row){.name = s->label[i],
 				   .description = s->contender[i].description,
-				   .cycles = figure_of(cycles, s->groups),
-				   .ratio = figure_of(ratio, s->groups),
-				   .surplus = figure_of(surplus, s->groups),
+				   .cycles = f.cycles,
+				   .ratio = f.ratio,
+				   .surplus = f.surplus,
 				   .instructions = s->instructions[i] / packets,
 				   .cache_misses = s->misses[i] / packets};
 }
 
-void series_result(struct series *s, struct series_result *ret)
+bool series_turn(const struct series *s, unsigned turn, struct series_result *ret)
+{
+	if (s->point.turn_of != NULL || s->groups->turns < 2 || turn >= s->groups->turns)
+		return false;
+	const struct groups_span span = groups_turn(s->groups, turn);
+	*ret = (struct series_result){
+		.rows = s->n, .groups = span.to - span.from, .clean = groups_clean(s->groups, span)};
+	for (unsigned i = 0; i < s->n; i++)
+		row_fill(s, i, span, &ret->row[i]);
+	return true;
+}
+
+void series_result(const struct series *s, struct series_result *ret)
 {
 	const struct field *f = s->contender[0].field;
 	const uint16_t product_burst = RTE_MIN(s->point.burst, (uint16_t)WORKER_BURST);
 
+	const struct groups_span span = s->point.turn_of != NULL
+						? groups_turn(s->groups, s->groups->turns - 1)
+						: groups_all(s->groups);
+
 	*ret = (struct series_result){.rows = s->n,
-				      .groups = s->groups,
+				      .groups = span.to - span.from,
+				      .clean = groups_clean(s->groups, span),
 				      .disturbed = s->disturbed,
 				      .kept = s->kept,
 				      .bytes_per_ue = f->bytes_per_ue,
 				      .burst = s->contender[0].type->product ? product_burst : s->point.burst,
 				      .huge = f->huge};
-	if (s->groups == 0)
+	if (s->done == 0)
 		return;
 	for (unsigned i = 0; i < s->n; i++)
-		row_fill(s, i, &ret->row[i]);
+		row_fill(s, i, span, &ret->row[i]);
 	ret->packets_per_s = (double)rte_get_tsc_hz() / ret->row[0].cycles.median;
 	ret->gbit_per_s = ret->packets_per_s * s->rotation->mean_length * 8 / 1e9;
 }

@@ -11,12 +11,13 @@
 #include <stdint.h>
 
 #include "figure.h"
+#include "groups.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-enum { SERIES_CONTENDERS = 6 };
+enum { SERIES_CONTENDERS = GROUPS_CONTENDERS };
 
 struct point {
 	const char *name;
@@ -27,6 +28,9 @@ struct point {
 	uint32_t buffers;
 	const char *with;   /* contenders by name, blanks between; the first is the subject */
 	uint32_t other_ues; /* of the contender "ours_other": the product with another number of UEs */
+	/* An earlier turn of the point with this name, which is measured again and has all turns' groups. */
+	const char *turn_of;
+	bool aside; /* no target needs it: it gets half the time */
 };
 
 struct series_row {
@@ -40,6 +44,7 @@ struct series_row {
 
 struct series_result {
 	unsigned rows, groups;
+	unsigned clean;		  /* groups without a round that was taken although it was disturbed */
 	unsigned disturbed, kept; /* rounds repeated; rounds taken although the core was shared */
 	struct series_row row[SERIES_CONTENDERS];
 	double packets_per_s, gbit_per_s; /* of the subject, on one core */
@@ -55,7 +60,10 @@ struct series *series_new(const struct point *p, char *error, size_t error_size)
 /* One group: each contender one round, repeated while it is disturbed. *ret_seconds: the subject's round. 0,
  * or -EIO with a sentence in error[] when packets did not come out right. */
 int series_group(struct series *s, double *ret_seconds, char *error, size_t error_size);
-void series_result(struct series *s, struct series_result *ret);
+/* All turns' groups; of an earlier turn of another point its own. */
+void series_result(const struct series *s, struct series_result *ret);
+/* One turn's rows, groups and clean groups; false: there is none of that number, or it was the only one. */
+bool series_turn(const struct series *s, unsigned turn, struct series_result *ret);
 void series_free(struct series *s);
 
 /* Once a process. */

@@ -21,6 +21,10 @@ SOURCES = {
     "self_check_ratio": ("self_check", "vs_raw_again"),
     "slowed_check_cycles": ("slowed_check", "minus_ours"),
 }
+# The points that most names come from, and what is told of each of their turns.
+BASE = ("imix_100k_in", "imix_100k_out")
+OF_A_TURN = ("groups", "clean", "cycles", "vs_raw", "minus_raw", "vs_librte_ipsec", "nocrypto_cycles")
+CLEAN_LEAST = 15  # groups.h
 PAIRS = ("two_workers_in", "two_workers_out")
 NAMES = [*SOURCES, "two_workers_vs_two_raw_threads", "hot_bytes_per_set", *gateway.NAMES, *control.NAMES]
 COUNTERS_OF_GOOGLE = ("name", "family_index", "per_family_instance_index", "run_name", "run_type", "repetitions",
@@ -62,6 +66,31 @@ def named(found):
              if "two_workers_vs_two_raw_threads" in found.get(name, {})]
     values["two_workers_vs_two_raw_threads"] = min(pairs) if pairs else None
     return values
+
+
+def base_turns(found):
+    """How the base points' figures came about: {point: {"groups", "clean", "turns": [a turn's own figures, ...]}}."""
+    told = {}
+    for base in BASE:
+        point = found.get(base, {})
+        if "groups" not in point:
+            continue
+        turns = [{name: point[f"turn{number}_{name}"] for name in OF_A_TURN if f"turn{number}_{name}" in point}
+                 for number in range(1, 10) if f"turn{number}_groups" in point]
+        alone = {name: point[name] for name in OF_A_TURN if name in point}
+        told[base] = {"groups": point["groups"], "clean": point["clean"], "turns": turns or [alone]}
+    return told
+
+
+def turns_told(told):
+    """The same in a line a point."""
+    for base, of in told.items():
+        groups, clean = int(of["groups"]), int(of["clean"])
+        which = f"{clean} of {groups} groups were undisturbed" + (
+            ", and count alone" if CLEAN_LEAST <= clean < groups else "" if clean == groups else ": too few, all count")
+        read = [f"{name} " + " ".join(number(turn.get(name)) for turn in of["turns"])
+                for name in ("vs_raw", "vs_librte_ipsec", "nocrypto_cycles")]
+        yield f"{base}: {which}; by turns of the run: " + ", ".join(read)
 
 
 def raw_limit(found, direction):
@@ -146,6 +175,7 @@ def report(suites, measured, machine):
         **{name: values.get(name) for name in NAMES},
         "disturbed_rounds": int(sum(point.get("disturbed", 0) for point in found.values())),
         "disturbed_rounds_kept": int(sum(point.get("disturbed_kept", 0) for point in found.values())),
+        "base_turns": base_turns(found),
         "targets": targets(values, found),
         "points": found,
         "latency": measured.get("latency", []),

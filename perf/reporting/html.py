@@ -122,6 +122,10 @@ def point_table(report):
     yield "</table>"
 
 
+def base_turns(report):
+    yield from (f"<p>{html.escape(line)}</p>" for line in figures.turns_told(report["base_turns"]))
+
+
 def contenders(report):
     found = report["points"].get("imix_100k_in", {}).get("contenders", {})
     rows = (row([f"<code>{name}</code>", html.escape(words)]) for name, words in found.items())
@@ -141,7 +145,7 @@ def page(report):
         f"<p>{report['made']}, a {report['mode']} run of {report['seconds']:.0f} s. TSC cycles a packet on one core, "
         "between rx burst and tx burst, medians of rounds that alternate with their reference's over the same buffers.</p>",
         "<h2>Targets</h2><table>", row(["name", "what", "value", "limit", ""], "th"), *target_rows(report),
-        "</table>",
+        "</table>", *base_turns(report),
         "<h2>Cycles a packet by length of the IP packet</h2>", by_size(report),
         "<h2>By number of UEs (IMIX)</h2>", by_ues(report),
         "<h2>Peers (IMIX, 100,000 UEs)</h2>", peers(report),

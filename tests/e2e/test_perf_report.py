@@ -24,10 +24,11 @@ pytestmark = pytest.mark.skipif(not os.path.exists(os.path.join(BUILD, "perf", "
 
 @pytest.fixture(name="written", scope="module")
 def fixture_written(tmp_path_factory):
-    """The report of the base point, inbound, from a few rounds: its folder, and what was printed."""
+    """The report of the base point, inbound, from a few rounds in each of its turns: its folder, and what was printed."""
     out = tmp_path_factory.mktemp("report")
-    done = subprocess.run(["perf/report", "--quick", "--groups", "3", "--point", "^imix_100k_in$", "--build", BUILD,
-                           "--out", str(out)], cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(["perf/report", "--quick", "--groups", "3", "--point",
+                           "^imix_100k_in(_begin|_middle)?$", "--build", BUILD, "--out", str(out)],
+                          cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return out, done.stdout
 
@@ -57,6 +58,16 @@ def test_targets_are_printed(written):
     rows = dict(re.findall(r"^(\w+) +\S+ [<>]= +\S+  (met|NOT MET|not measured)$", written[1], re.M))
     assert rows["hot_bytes_per_set"] == "met" and rows["imix_1m_vs_1_in"] == "not measured"
     assert rows["imix_100k_in_vs_raw"] in ("met", "NOT MET")
+
+
+def test_the_base_points_turns_are_told_one_by_one(written):
+    told = json.loads((written[0] / "report.json").read_text())["base_turns"]
+    assert set(told) == {"imix_100k_in"} and told["imix_100k_in"]["groups"] == 9
+    turns = told["imix_100k_in"]["turns"]
+    assert [turn["groups"] for turn in turns] == [3, 3, 3]
+    assert told["imix_100k_in"]["clean"] == sum(turn["clean"] for turn in turns)
+    assert all(turn["vs_raw"] > 0 and turn["vs_librte_ipsec"] > 0 and turn["nocrypto_cycles"] > 0 for turn in turns)
+    assert re.search(r"^report: imix_100k_in: \d of 9 groups were undisturbed", written[1], re.M)
 
 
 def test_librte_ipsec_has_the_lines_prefetched_that_its_driver_needs(written):
