@@ -30,7 +30,17 @@ struct options {
 	double seconds = 60;
 	unsigned waste = 0;
 	bool list = false;
+	bool strict = false;
 };
+
+// Points that ended in an error.
+unsigned failures;
+
+void fail(benchmark::State &state, const char *error)
+{
+	failures++;
+	state.SkipWithError(error);
+}
 
 void count_figure(benchmark::State &state, const std::string &name, const figure &f)
 {
@@ -68,7 +78,7 @@ template <typename Group> bool run_groups(benchmark::State &state, double point_
 	for (auto _ : state) {
 		if (done < groups_least || clock::now() < end) {
 			if (group(&seconds, error, sizeof(error)) != 0) {
-				state.SkipWithError(error);
+				fail(state, error);
 				return false;
 			}
 			done++;
@@ -130,7 +140,7 @@ void run(benchmark::State &state, const options &o, const point *p)
 	series *s = series_new(p, error, sizeof(error));
 
 	if (s == nullptr) {
-		state.SkipWithError(error);
+		fail(state, error);
 		return;
 	}
 	if (run_groups(state, p->aside ? o.seconds / 2 : o.seconds,
@@ -160,7 +170,7 @@ void run_pair(benchmark::State &state, const options &o, bool inbound)
 	pair *p = pair_new(inbound, error, sizeof(error));
 
 	if (p == nullptr) {
-		state.SkipWithError(error);
+		fail(state, error);
 		return;
 	}
 	if (run_groups(state, o.seconds, [p](double *seconds, char *text, size_t size) {
@@ -209,11 +219,13 @@ int usage(int status)
 {
 	std::fprintf(
 		status == 0 ? stdout : stderr,
-		"Usage: bgf-bench [--point NAME] [--groups N] [--seconds S] [--waste CYCLES] [--list] "
-		"[--benchmark_...]\n"
+		"Usage: bgf-bench [--point NAME] [--groups N] [--seconds S] [--waste CYCLES] [--strict] "
+		"[--list] [--benchmark_...]\n"
 		"  --point NAME     this point alone, for example imix_100k_in; all without it\n"
 		"  --groups N       how many rounds are paired (200; at most 4096)\n"
 		"  --waste CYCLES   the product's last stage wastes so many TSC cycles a packet\n"
+		"  --strict         ends with 1 if a point ended in an error, as when packets did not come "
+		"out right\n"
 		"  --list           the names of the points\n"
 		"Options of Google Benchmark, such as --benchmark_filter=REGEX or --benchmark_out=FILE, go "
 		"too.\n");
@@ -237,6 +249,8 @@ options parse(int *argc, char **argv)
 			o.seconds = std::atof(argv[++i]);
 		else if (arg == "--waste" && has_value)
 			o.waste = static_cast<unsigned>(std::atoi(argv[++i]));
+		else if (arg == "--strict")
+			o.strict = true;
 		else if (arg == "--list")
 			o.list = true;
 		else if (arg.rfind("--benchmark_", 0) == 0)
@@ -271,5 +285,9 @@ int main(int argc, char **argv)
 	}
 	series_waste(o.waste);
 	add_facts();
-	return benchmark::RunSpecifiedBenchmarks() > 0 ? 0 : 1;
+	if (benchmark::RunSpecifiedBenchmarks() == 0)
+		return 1;
+	if (failures > 0)
+		std::fprintf(stderr, "bgf-bench: %u points ended in an error\n", failures);
+	return o.strict && failures > 0 ? 1 : 0;
 }

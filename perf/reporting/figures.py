@@ -23,6 +23,7 @@ SOURCES = {
 }
 # The points that most names come from, and what is told of each of their turns.
 BASE = ("imix_100k_in", "imix_100k_out")
+BASE_TURNS = tuple(base + turn for base in BASE for turn in ("_begin", "_middle", ""))
 OF_A_TURN = ("groups", "clean", "cycles", "vs_raw", "minus_raw", "vs_librte_ipsec", "nocrypto_cycles")
 CLEAN_LEAST = 15  # groups.h
 PAIRS = ("two_workers_in", "two_workers_out")
@@ -91,6 +92,12 @@ def turns_told(told):
         read = [f"{name} " + " ".join(number(turn.get(name)) for turn in of["turns"])
                 for name in ("vs_raw", "vs_librte_ipsec", "nocrypto_cycles")]
         yield f"{base}: {which}; by turns of the run: " + ", ".join(read)
+
+
+def failed(found):
+    """{point: error} of those that ended in one, the base points first."""
+    errors = {name: point["error"] for name, point in found.items() if "error" in point}
+    return dict(sorted(errors.items(), key=lambda entry: entry[0] not in BASE_TURNS))
 
 
 def raw_limit(found, direction):
@@ -176,6 +183,7 @@ def report(suites, measured, machine):
         "disturbed_rounds": int(sum(point.get("disturbed", 0) for point in found.values())),
         "disturbed_rounds_kept": int(sum(point.get("disturbed_kept", 0) for point in found.values())),
         "base_turns": base_turns(found),
+        "failed": failed(found),
         "targets": targets(values, found),
         "points": found,
         "latency": measured.get("latency", []),

@@ -124,6 +124,8 @@ def point_table(report):
 
 def base_turns(report):
     yield from (f"<p>{html.escape(line)}</p>" for line in figures.turns_told(report["base_turns"]))
+    yield from (f"<p class=missed>{html.escape(name)} failed: {html.escape(error)}</p>"
+                for name, error in report["failed"].items())
 
 
 def contenders(report):

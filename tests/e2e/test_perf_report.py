@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """perf/report: runs, and what it writes is whole. No time is judged here."""
+import contextlib
+import importlib.machinery
+import importlib.util
 import json
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -74,6 +78,56 @@ def test_librte_ipsec_has_the_lines_prefetched_that_its_driver_needs(written):
     points = json.loads((written[0] / "report.json").read_text())["points"]
     assert re.search(r", [4-9] lines of a session prefetched \(HMAC states too\)$",
                      points["imix_100k_in"]["contenders"]["librte_ipsec"])
+
+
+STAND_IN = """#!/usr/bin/python3
+import json, sys
+NAMES = ["imix_100k_in_begin", "imix_100k_out_middle", "imix_1k_in", "imix_100k_in", "imix_100k_out"]
+if "--list" in sys.argv:
+    sys.exit(print("\\n".join(NAMES)))
+out = next(word.split("=", 1)[1] for word in sys.argv if word.startswith("--benchmark_out="))
+runs = [{"name": name + "/iterations:3", "cycles": 1000.0, "groups": 3.0, "clean": 3.0} for name in NAMES]
+for run in runs:
+    if run["name"].startswith("@/"):
+        run.update(error_occurred=True, error_message="ours: 1023 of 1024 packets came out right")
+context = {"hot_bytes_per_set": "320", "tsc_hz": "2000000000", "product": "0", "product_burst": "64"}
+json.dump({"context": context, "benchmarks": runs}, open(out, "w"))
+"""
+
+
+@pytest.mark.parametrize("point, status", [("none", 0), ("imix_1k_in", 0), ("imix_100k_in", 1), ("imix_100k_out", 1),
+                                           ("imix_100k_in_begin", 1), ("imix_100k_out_middle", 1)])
+def test_a_base_point_that_fails_is_no_report(tmp_path, monkeypatch, capsys, point, status):
+    """With a stand-in for bgf-bench, one of whose points ended in an error."""
+    loader = importlib.machinery.SourceFileLoader("perf_report", os.path.join(REPOSITORY, "perf", "report"))
+    program = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(program)
+    bench = tmp_path / "perf" / "bgf-bench"
+    bench.parent.mkdir()
+    bench.write_text(STAND_IN.replace("@", point))
+    bench.chmod(0o755)
+    monkeypatch.setattr(program.machine, "huge_pages", lambda say: contextlib.nullcontext())
+    monkeypatch.setattr(sys, "argv", ["report", "--quick", "--no-gateway", "--build", str(tmp_path), "--out",
+                                      str(tmp_path / "out")])
+    if status == 0:
+        program.main()
+    else:
+        with pytest.raises(SystemExit, match="the base point did not come out right"):
+            program.main()
+    printed = capsys.readouterr().out
+    assert ("FAILED: " in printed) == (point != "none") == (f"FAILED: {point}: ours: 1023 of 1024" in printed)
+    failed = json.loads((tmp_path / "out" / "report.json").read_text())["failed"]
+    assert set(failed) == {point} - {"none"} and (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize("words, status", [(["--strict"], 1), ([], 0)])
+def test_bgf_bench_strict_ends_badly_when_a_point_did(words, status):
+    """Two workers on one processor cannot be measured."""
+    one = {min(os.sched_getaffinity(0))}
+    done = subprocess.run([os.path.join(BUILD, "perf", "bgf-bench"), *words, "--groups", "1", "--point", "two_workers_in"],
+                          preexec_fn=lambda: os.sched_setaffinity(0, one), capture_output=True, text=True, timeout=300,
+                          check=False)
+    assert "two workers need two cores" in done.stdout and done.returncode == status, done.stdout + done.stderr
 
 
 def test_wasted_cycles_are_the_products_alone():
