@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "dataplane/nexthop.h"
 #include "dataplane/served.h"
 #include "dataplane/sets.h"
+#include "dataplane/trouble.h"
 #include "dataplane/tuple.h"
 #include "dataplane/worker.h"
 
@@ -28,6 +30,7 @@ struct field_inside {
 	struct store *store;
 	struct tuple_table *tuples;
 	struct sets *sets;
+	struct trouble *trouble; /* it only lies there: what it takes is counted */
 	struct nexthop_table *hops[PORT_SIDES];
 	struct rte_rcu_qsbr *rcu;
 	struct rte_ring *to_kernel, *notices, *handover[FIELD_WORKERS_MAX];
@@ -113,10 +116,27 @@ static struct rte_ring *ring(const char *name, unsigned n, const struct field *f
 	return rte_ring_create(full, 4096, SOCKET_ID_ANY, RING_F_SC_DEQ);
 }
 
-static size_t heap_used(void)
+/* Octets that this process has, of DPDK's heap and of the C library's. */
+static size_t heaps_used(void)
 {
+	const struct mallinfo2 process = mallinfo2();
 	struct rte_malloc_socket_stats stats;
-	return rte_malloc_get_socket_stats(0, &stats) == 0 ? stats.heap_allocsz_bytes : 0;
+	const bool known = rte_malloc_get_socket_stats(0, &stats) == 0;
+
+	return process.uordblks + process.hblkhd + (known ? stats.heap_allocsz_bytes : 0);
+}
+
+/* What the product took since `before`, whatever it is for: each array by set counts as it is allocated. */
+static void count_memory(struct field *f, size_t before)
+{
+	f->bytes_per_ue += ((double)heaps_used() - (double)before) / f->args.ues;
+}
+
+static bool trouble_none(void *context, const struct dpl_trouble *record)
+{
+	(void)context;
+	(void)record;
+	return true;
 }
 
 static int tables_make(struct field *f)
@@ -145,10 +165,11 @@ static int tables_make(struct field *f)
 		if (served_add(&in->served, &a) != 0)
 			return -EINVAL;
 	}
-	const size_t before = heap_used();
+	const size_t before = heaps_used();
 	in->tuples = tuple_table_new(store_hot(in->store), f->args.ues, 0);
-	f->bytes_per_ue += (double)(heap_used() - before) / f->args.ues;
-	return in->tuples == NULL ? -ENOMEM : routes(in);
+	in->trouble = trouble_new(in->store, trouble_none, NULL);
+	count_memory(f, before);
+	return in->tuples == NULL || in->trouble == NULL ? -ENOMEM : routes(in);
 }
 
 /* The set is in: what its UE must know. The ticket's txn is the UE's number. */
@@ -223,8 +244,10 @@ static int install_all(struct field *f)
 				       .workers = f->args.workers,
 				       .done = installed,
 				       .context = f};
+	const size_t before = heaps_used();
 	int rc = sets_new(&args, &f->inside->sets);
 
+	count_memory(f, before);
 	f->ue = rte_zmalloc("ues", f->args.ues * sizeof(*f->ue), 64);
 	f->key = rte_zmalloc("keys", f->args.ues * sizeof(*f->key), 64);
 	for (int w = 0; w < f->args.workers; w++)
@@ -307,6 +330,7 @@ void field_free(struct field *f)
 		rte_ring_free(in->handover[w]);
 	}
 	sets_free(in->sets);
+	trouble_free(in->trouble);
 	for (int side = 0; side < PORT_SIDES; side++)
 		if (in->hops[side] != NULL)
 			nexthop_table_free(in->hops[side]);
