@@ -528,7 +528,7 @@ int exceptions_start(const struct exceptions_args *args, struct exceptions **ret
 		.pool = args->pool,
 		.rate = args->rate,
 		.hold = hold_new(),
-		.gone = gone_new(),
+		.gone = gone_new(rte_rand(), rte_rand()),
 		.side = {{.tap = -1}, {.tap = -1}},
 	};
 	if (e->hold && e->gone)

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_random.h>
+enum { WAYS = 4, PLACES = GONE_PAIRS / WAYS };
 
-/* A fingerprint, and when it came; the newer one has the place. */
+/* A fingerprint, and when it came. */
 struct entry {
 	uint32_t fingerprint; /* 0: free */
 	uint32_t second;
@@ -15,7 +15,8 @@ struct entry {
 
 struct gone {
 	uint64_t secret[2]; /* nobody chooses ports that drive others out */
-	struct entry entry[GONE_PAIRS];
+	/* the newest first, the oldest of a place gives way: a set's two pairs never drive each other out */
+	struct entry entry[PLACES][WAYS];
 };
 
 static uint64_t fold(uint64_t a, uint64_t b)
@@ -41,14 +42,14 @@ static uint32_t fingerprint(uint64_t h)
 	return (uint32_t)(h >> 32) | 1;
 }
 
-struct gone *gone_new(void)
+struct gone *gone_new(uint64_t first, uint64_t second)
 {
 	struct gone *g = calloc(1, sizeof(*g));
 
 	if (g == NULL)
 		return NULL;
-	g->secret[0] = rte_rand();
-	g->secret[1] = rte_rand() | 1;
+	g->secret[0] = first;
+	g->secret[1] = second | 1;
 	return g;
 }
 
@@ -60,14 +61,22 @@ void gone_free(struct gone *g)
 void gone_add(struct gone *g, const struct reset_pair *pair, uint32_t second)
 {
 	uint64_t h = hash(g, pair);
+	struct entry *place = g->entry[h % PLACES];
+	unsigned at = 0;
 
-	g->entry[h % GONE_PAIRS] = (struct entry){fingerprint(h), second};
+	while (at < WAYS - 1 && place[at].fingerprint != fingerprint(h))
+		at++;
+	memmove(place + 1, place, at * sizeof(*place));
+	place[0] = (struct entry){fingerprint(h), second};
 }
 
 bool gone_lately(const struct gone *g, const struct reset_pair *pair, uint32_t second)
 {
 	uint64_t h = hash(g, pair);
-	const struct entry *e = &g->entry[h % GONE_PAIRS];
+	const struct entry *place = g->entry[h % PLACES];
 
-	return e->fingerprint == fingerprint(h) && second - e->second <= GONE_LATELY_S;
+	for (unsigned i = 0; i < WAYS; i++)
+		if (place[i].fingerprint == fingerprint(h))
+			return second - place[i].second <= GONE_LATELY_S;
+	return false;
 }

@@ -20,7 +20,8 @@ enum {
 					   (RFC 9293 3.8.4), if at all */
 };
 
-struct gone *gone_new(void); /* NULL when memory is short */
+/* The secret, two random numbers, decides a pair's place. NULL when memory is short. */
+struct gone *gone_new(uint64_t first, uint64_t second);
 void gone_free(struct gone *g);
 
 /* `second` is of a clock that only rises. */

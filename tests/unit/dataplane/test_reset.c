@@ -201,7 +201,7 @@ static void rule_24_only_what_went_lately_is_known(void **state)
 {
 	(void)state;
 	const struct bgf_set_selectors s = selectors(false);
-	struct gone *g = gone_new();
+	struct gone *g = gone_new(0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9);
 	uint8_t out[RESET_MAX];
 	struct reset_pair pair;
 
@@ -227,6 +227,36 @@ static void rule_24_only_what_went_lately_is_known(void **state)
 	gone_free(g);
 }
 
+/* A mass release: those of a set, or of two sets, do not drive each other out as long as there is room. */
+static void rule_24_pairs_that_meet_in_a_place_stay_known(void **state)
+{
+	enum { SETS = 600 };
+	(void)state;
+	struct gone *g = gone_new(0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9);
+	struct bgf_set_selectors s = selectors(false);
+	uint8_t out[RESET_MAX];
+	struct reset_pair pair;
+
+	assert_non_null(g);
+	for (unsigned look = 0; look < 2; look++)
+		for (unsigned i = 0; i < SETS; i++)
+			for (unsigned which = 0; which < 2; which++) {
+				s.port_uc = (uint16_t)(10000 + i);
+				s.port_us = (uint16_t)(20000 + i);
+				reset_probe(&s, which, 0, 0, out, &pair);
+				if (look == 0)
+					gone_add(g, &pair, 100);
+				else
+					assert_true(gone_lately(g, &pair, 100));
+			}
+	for (unsigned i = 0; i < 8; i++) /* again, it takes no other's room */
+		gone_add(g, &pair, 200);
+	assert_true(gone_lately(g, &pair, 200 + GONE_LATELY_S));
+	reset_probe(&s, 0, 0, 0, out, &pair);
+	assert_true(gone_lately(g, &pair, 100));
+	gone_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +265,7 @@ int main(void)
 		cmocka_unit_test(rule_24_what_tcp_would_not_take_is_not_answered),
 		cmocka_unit_test(rule_24_an_idle_connection_is_asked_for_its_numbers),
 		cmocka_unit_test(rule_24_only_what_went_lately_is_known),
+		cmocka_unit_test(rule_24_pairs_that_meet_in_a_place_stay_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
