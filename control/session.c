@@ -380,11 +380,11 @@ static void tick(struct session *s, uint64_t now)
 			session_close(s, s->closing ? NULL : "no HELLO in time");
 	} else if (s->frame_at != 0 && !s->paused && !s->waits && now > s->frame_at + frame_limit) {
 		session_close(s, "a frame did not become whole in time");
-	} else if (evbuffer_get_length(s->out) > 0 && now > s->taken + 3 * beat) {
+	} else if (evbuffer_get_length(s->out) > 0 && now > s->taken + SESSION_BEATS * beat) {
 		session_close(s, "it does not read");
 	} else if (s->paused || s->waits) {
 		s->heard = now; /* it is not listened to, so its silence says nothing */
-	} else if (now > s->heard + 3 * beat) {
+	} else if (now > s->heard + SESSION_BEATS * beat) {
 		session_close(s, "it is silent");
 	} else if (now > s->heard + beat && (s->asked == 0 || now > s->asked + beat)) {
 		s->asked = now;

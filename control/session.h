@@ -26,6 +26,7 @@ enum {
 	SESSION_TURN_US = 4000,		/* requests of one connection in a turn of the loop: for so long, */
 	SESSION_WATCH_US = 1000,  /* and those of all observers and operators together, after the P-CSCFs' */
 	SESSION_REFUSED_MAX = 16, /* connections beyond connections_max that hear TOO_MANY_CONNECTIONS */
+	SESSION_BEATS = 3, /* heartbeats' time in which a client that says or reads nothing is given up */
 };
 
 struct op;
