@@ -455,8 +455,9 @@ void lab_put(enum port_side side, const struct lab_frame *f)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(lab.pool);
 	assert_non_null(m);
-	/* what lies behind the frame in a buffer is not 0 */
+	/* what lies behind the frame in a buffer is not 0, nor what is known of its last packet */
 	memset(rte_pktmbuf_mtod(m, void *), LAB_BEHIND, rte_pktmbuf_tailroom(m));
+	memset(pkt(m), LAB_BEHIND, sizeof(struct pkt));
 	memcpy(rte_pktmbuf_append(m, f->length), f->octet, f->length);
 	assert_int_equal(rte_ring_enqueue(lab.rx[side], m), 0);
 }
