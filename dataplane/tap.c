@@ -21,7 +21,7 @@ enum { RUNNING_WAIT_MS = 1000 };
  * kernel's default would answer ARP on one tap for the other's addresses, and ask for a neighbour again after
  * a second only: a request that met a dying process would cost that much of an outage. It still asks for the
  * three seconds of RFC 4861 (10: three solicitations, a second apart) before it gives up: a MAC address that
- * was good is used meanwhile, and outlives a restart of the process. */
+ * was good is used meanwhile, and outlives a neighbour's short silence. */
 static const struct {
 	const char *family, *tree, *key, *value;
 } sysctls[] = {
