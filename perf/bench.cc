@@ -21,6 +21,8 @@ namespace
 
 // However busy the machine: so many groups are paired at each point.
 constexpr int groups_least = 15;
+// At a point that no target needs.
+constexpr int groups_least_aside = 8;
 // What tells whether the instrument is right has so many times more.
 constexpr int checks_more = 4;
 
@@ -67,7 +69,8 @@ void count_row(benchmark::State &state, const series_row &row, bool subject)
 
 // One group an iteration, until the point's time is over; Google Benchmark counts the others, too, at the
 // last one's time. False after an error.
-template <typename Group> bool run_groups(benchmark::State &state, double point_seconds, Group group)
+template <typename Group>
+bool run_groups(benchmark::State &state, double point_seconds, int least, Group group)
 {
 	using clock = std::chrono::steady_clock;
 	const auto end = clock::now() + std::chrono::duration<double>(point_seconds);
@@ -76,7 +79,7 @@ template <typename Group> bool run_groups(benchmark::State &state, double point_
 	int done = 0;
 
 	for (auto _ : state) {
-		if (done < groups_least || clock::now() < end) {
+		if (done < least || clock::now() < end) {
 			if (group(&seconds, error, sizeof(error)) != 0) {
 				fail(state, error);
 				return false;
@@ -144,6 +147,7 @@ void run(benchmark::State &state, const options &o, const point *p)
 		return;
 	}
 	if (run_groups(state, p->aside ? o.seconds / 2 : o.seconds,
+		       p->aside ? groups_least_aside : groups_least,
 		       [s](double *seconds, char *text, size_t size) {
 			       return series_group(s, seconds, text, size);
 		       }))
@@ -173,7 +177,7 @@ void run_pair(benchmark::State &state, const options &o, bool inbound)
 		fail(state, error);
 		return;
 	}
-	if (run_groups(state, o.seconds, [p](double *seconds, char *text, size_t size) {
+	if (run_groups(state, o.seconds, groups_least, [p](double *seconds, char *text, size_t size) {
 		    return pair_group(p, seconds, text, size);
 	    }))
 		report_pair(state, p);
