@@ -76,7 +76,7 @@ struct config_control {
 	char zb_group[32];	  /* its group; "" leaves it */
 	struct config_peer peers[CONFIG_PEERS_MAX];
 	uint32_t peer_count;	    /* 0: any name */
-	uint32_t connections_max;   /* over all peers */
+	uint32_t connections_max;   /* of P-CSCFs, all together; those who only watch have their own */
 	uint32_t await_auth_s;	    /* reg-await-auth (24.229 7.8): 240 */
 	uint32_t supersede_s;	    /* 64*T1 toward a UE (24.229 7.7): 128 */
 	uint32_t heartbeat_s;	    /* a peer that is silent so long is asked, and closed after three times */

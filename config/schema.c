@@ -175,7 +175,9 @@ const struct schema_key schema[] = {
 	{"control.peers[].uid", IN(config_peer, uid), INTEGER(-1, UINT32_MAX - 1), .fallback = "-1",
 	 .help = "the user that it must run as; -1: root or bgf-control's own user"},
 	{"control.connections_max", AT(control.connections_max), INTEGER(1, 4096), .fallback = "256",
-	 .help = "Zb connections over all peers"},
+	 .help = "Zb connections of all P-CSCFs together, one for each of their processes; who has the most "
+		 "gives "
+		 "way to others. Observers and operators have 32 of their own"},
 	{"control.await_auth_s", AT(control.await_auth_s), INTEGER(1, 3600), .fallback = "240",
 	 .help = "life of a temporary set: reg-await-auth of TS 24.229 7.8, seconds"},
 	{"control.supersede_s", AT(control.supersede_s), INTEGER(1, 3600), .fallback = "128",

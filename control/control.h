@@ -57,6 +57,7 @@ struct control {
 	/* session.h, peer.h, listener.h */
 	LIST_HEAD(, session) sessions;
 	uint32_t session_count;
+	uint64_t gave_way, no_place; /* places.h: sessions that did, and that got none, so far */
 	TAILQ_HEAD(session_queue, session) waiters[2]; /* for their next turn: P-CSCFs; who only watches */
 	struct event *waiter;			       /* that turn; NULL: there was no session yet */
 	uint64_t watch_until; /* of those who only watch in this turn; 0: it is not theirs */

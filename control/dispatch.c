@@ -5,6 +5,7 @@
 
 #include "control/log.h"
 #include "control/orders.h"
+#include "control/places.h"
 #include "control/query.h"
 
 static void answer(struct session *s, struct zb_frame *f)
@@ -47,10 +48,11 @@ static void answer_hello(struct session *s, const struct zb_message_in *m)
 
 static void take_hello(struct session *s, const struct zb_message_in *m)
 {
-	static struct log_gate gate = {.rate = 20};
+	static struct log_gate taken = {.rate = 20}, refused = {.rate = 20};
 	enum zb_role role = (enum zb_role)zb_get_number(&m->attrs, ZB_ATTR_ROLE, ZB_ROLE_PEER);
 	uint64_t instance_id = zb_get_number(&m->attrs, ZB_ATTR_INSTANCE_ID, 0);
 	char name[BGF_PEER_NAME_MAX + 1];
+	struct session *other = NULL; /* whose place it takes */
 	struct peer *peer = NULL;
 	struct refusal r;
 
@@ -59,19 +61,22 @@ static void take_hello(struct session *s, const struct zb_message_in *m)
 	if (error == 0 && (peer = peer_get(s->control, name, role)) == NULL)
 		error = refuse(&r, ZB_CAUSE_INTERNAL, 0, "no memory");
 	if (error == 0)
+		error = places_find(s, peer, &other, &r);
+	if (error == 0)
 		error = peer_connect(peer, instance_id, zb_get_number(&m->attrs, ZB_ATTR_RESTART, 0) == 1,
 				     &r);
 	if (error != 0) {
 		peer_unref(peer);
-		log_gated(&gate, LOG_LEVEL_WARNING, "HELLO of %s (pid %d, uid %u) refused: %s", name,
+		log_gated(&refused, LOG_LEVEL_WARNING, "HELLO of %s (pid %d, uid %u) refused: %s", name,
 			  s->origin.pid, s->origin.uid, r.text);
 		session_refuse(s, &m->header, &r);
 		session_finish(s);
 		return;
 	}
 	s->peer = peer;
+	places_give(other, s);
 	s->heard = timers_now();
-	log_gated(&gate, LOG_LEVEL_INFO, "association of %s (pid %d, uid %u), instance %llx", name,
+	log_gated(&taken, LOG_LEVEL_INFO, "association of %s (pid %d, uid %u), instance %llx", name,
 		  s->origin.pid, s->origin.uid, (unsigned long long)instance_id);
 	answer_hello(s, m);
 }
@@ -142,9 +147,6 @@ void dispatch(struct session *s, const struct zb_message_in *m)
 		return; /* to our HEARTBEAT: that it came is all it says */
 	if (m->header.flags & ZB_FLAG_EVENT) {
 		session_close(s, "a client sends no events");
-	} else if (s->over_limit) {
-		refuse_request(s, m, ZB_CAUSE_TOO_MANY_CONNECTIONS, 0, "control.connections_max are open");
-		session_finish(s);
 	} else if (s->peer == NULL && m->header.type == ZB_MSG_HELLO) {
 		take_hello(s, m);
 	} else if (s->peer == NULL) {

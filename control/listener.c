@@ -8,15 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "control/log.h"
-#include "control/session.h"
+#include "control/places.h"
 
-enum { BACKLOG = 128, ACCEPT_AT_ONCE = 16, PAUSE_MS = 100 };
+enum { BACKLOG = 128, ACCEPT_AT_ONCE = 16, PAUSE_MS = 100, OTHER_DESCRIPTORS = 64 };
 
 struct listener {
 	struct control *control;
@@ -64,10 +65,10 @@ static void on_connection(evutil_socket_t listening, short what, void *arg)
 		if (fd < 0)
 			return;
 		struct origin origin = origin_of(fd);
-		if (c->session_count >= c->config->control.connections_max + SESSION_REFUSED_MAX ||
-		    session_new(c, fd, &origin) != 0) {
-			log_gated(&gate, LOG_LEVEL_WARNING, "a connection of pid %d was closed: %u are open",
-				  origin.pid, c->session_count);
+		int error = session_new(c, fd, &origin);
+		if (error != 0) {
+			log_gated(&gate, LOG_LEVEL_WARNING, "a connection of pid %d was closed: %s",
+				  origin.pid, strerror(-error));
 			close(fd);
 		}
 	}
@@ -146,12 +147,30 @@ static int bind_and_listen(struct listener *l, const struct config_control *conf
 	return error;
 }
 
+/* Where each connection can have one, who holds many leaves those of the others. The usual limit of 1,024 is
+ * too low for some configurations, but may be raised. */
+static void allow_descriptors(const struct config_control *config)
+{
+	const rlim_t needed = places_all(config) + OTHER_DESCRIPTORS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+		return;
+	limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed)
+		log_line(LOG_LEVEL_WARNING,
+			 "%llu files may be open, but %llu are needed for control.connections_max: raise "
+			 "LimitNOFILE or lower that",
+			 (unsigned long long)limit.rlim_cur, (unsigned long long)needed);
+}
+
 int listener_open(struct control *c, struct listener **ret)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return -ENOMEM;
+	allow_descriptors(&c->config->control);
 	*l = (struct listener){.control = c, .fd = -1, .lock_fd = -1};
 	memcpy(l->path, c->config->control.zb, sizeof(l->path));
 	int error = claim(l);

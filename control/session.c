@@ -11,13 +11,14 @@
 #include "control/dispatch.h"
 #include "control/log.h"
 #include "control/op.h"
+#include "control/places.h"
 
 #define SECOND UINT64_C(1000000000)
 #define US     UINT64_C(1000)
 
 static struct log_gate gate = {.rate = 20};
 
-static const char *name_of(const struct session *s)
+const char *session_name(const struct session *s)
 {
 	return s->peer != NULL ? s->peer->name : "(no HELLO yet)";
 }
@@ -62,11 +63,27 @@ void session_close(struct session *s, const char *why)
 	if (s->dead)
 		return;
 	if (why != NULL)
-		log_gated(&gate, LOG_LEVEL_INFO, "association of %s (pid %d, uid %u) closed: %s", name_of(s),
-			  s->origin.pid, s->origin.uid, why);
+		log_gated(&gate, LOG_LEVEL_INFO, "association of %s (pid %d, uid %u) closed: %s",
+			  session_name(s), s->origin.pid, s->origin.uid, why);
 	s->dead = true;
 	event_del(s->readable);
 	event_active(s->writable, EV_WRITE, 1); /* freed there, when nobody holds it any more */
+}
+
+void session_dismiss(struct session *s, unsigned cause, const char *text)
+{
+	uint8_t buffer[512];
+	struct zb_frame f;
+
+	zb_frame_begin(&f, buffer, sizeof(buffer), ZB_MSG_BYE, 0, 0);
+	zb_put_number(&f, ZB_ATTR_CAUSE, cause);
+	zb_put_string(&f, ZB_ATTR_TEXT, text);
+	int length = zb_frame_finish(&f);
+	if (length > 0)
+		session_send(s, buffer, (size_t)length);
+	if (!s->dead)
+		evbuffer_write(s->out, s->fd); /* what is not taken at once is not waited for */
+	session_close(s, NULL);
 }
 
 /* All answers of this turn of the loop go out together, at its end. */
@@ -192,7 +209,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	s->greeted = s->peer != NULL && (s->greeted || evbuffer_get_length(s->out) == 0);
 	if (s->events_lost > 0 && evbuffer_get_length(s->out) < SESSION_OUT_PAUSE) {
 		log_gated(&gate, LOG_LEVEL_WARNING, "%s (pid %d) reads too slowly: %u events lost",
-			  name_of(s), s->origin.pid, s->events_lost);
+			  session_name(s), s->origin.pid, s->events_lost);
 		s->events_lost = 0;
 		if (s->events & ZB_EVENT_BIT(ZB_EVENT_GAP))
 			send_bare(s, ZB_MSG_GAP, ZB_FLAG_EVENT);
@@ -314,7 +331,7 @@ static void look_at_frames(struct session *s)
 	s->running = false;
 	if (got < 0) {
 		log_gated(&gate, LOG_LEVEL_WARNING, "%s (pid %d) sent what is no frame of Zb version %d",
-			  name_of(s), s->origin.pid, ZB_VERSION);
+			  session_name(s), s->origin.pid, ZB_VERSION);
 		session_refuse(s, &header, &r);
 		session_finish(s);
 	}
@@ -415,6 +432,17 @@ static int init_turns(struct control *c)
 	return c->waiter != NULL ? 0 : -ENOMEM;
 }
 
+static void take_place(struct session *s)
+{
+	struct session *other;
+	struct refusal r;
+
+	if (places_find(s, NULL, &other, &r) != 0)
+		session_close(s, r.text);
+	else
+		places_give(other, s);
+}
+
 int session_new(struct control *c, int fd, const struct origin *origin)
 {
 	struct session *s = calloc(1, sizeof(*s));
@@ -427,7 +455,6 @@ int session_new(struct control *c, int fd, const struct origin *origin)
 	s->fd = fd;
 	s->origin = *origin;
 	s->heard = s->taken = timers_now();
-	s->over_limit = c->session_count >= c->config->control.connections_max;
 	LIST_INIT(&s->ops);
 	s->out = evbuffer_new();
 	s->readable = event_new(c->base, fd, EV_READ | EV_PERSIST, on_readable, s);
@@ -445,5 +472,6 @@ int session_new(struct control *c, int fd, const struct origin *origin)
 	}
 	LIST_INSERT_HEAD(&c->sessions, s, next);
 	c->session_count++;
+	take_place(s);
 	return 0;
 }

@@ -24,8 +24,7 @@ enum {
 	SESSION_OUT_EVENTS = 512 << 10, /* octets not taken: then events are lost, and a GAP says so */
 	SESSION_OUT_MAX = 8 << 20,	/* octets not taken: then it is closed */
 	SESSION_TURN_US = 4000,		/* requests of one connection in a turn of the loop: for so long, */
-	SESSION_WATCH_US = 1000,  /* and those of all observers and operators together, after the P-CSCFs' */
-	SESSION_REFUSED_MAX = 16, /* connections beyond connections_max that hear TOO_MANY_CONNECTIONS */
+	SESSION_WATCH_US = 1000, /* and those of all observers and operators together, after the P-CSCFs' */
 	SESSION_BEATS = 3, /* heartbeats' time in which a client that says or reads nothing is given up */
 };
 
@@ -42,14 +41,13 @@ struct session {
 	uint32_t events;   /* ZB_EVENT_BIT mask */
 	LIST_HEAD(, op) ops;
 	unsigned ops_weight;
-	bool over_limit; /* it only hears TOO_MANY_CONNECTIONS */
-	bool paused;	 /* nothing is read */
-	bool running;	 /* its frames are being looked at */
-	bool waits;	 /* for its next turn: nothing is read */
-	bool greeted;	 /* the answer to HELLO is out */
-	bool closing;	 /* when the output is out */
-	bool dead;	 /* freed by the loop */
-	bool writing;	 /* on_writable will be called, at the end of this turn or when there is room */
+	bool paused;  /* nothing is read */
+	bool running; /* its frames are being looked at */
+	bool waits;   /* for its next turn: nothing is read */
+	bool greeted; /* the answer to HELLO is out */
+	bool closing; /* when the output is out */
+	bool dead;    /* freed by the loop */
+	bool writing; /* on_writable will be called, at the end of this turn or when there is room */
 	uint32_t events_lost;
 	/* CLOCK_BOOTTIME, ns */
 	uint64_t heard;	   /* when the last frame was whole */
@@ -65,6 +63,9 @@ struct session {
 int session_new(struct control *c, int fd, const struct origin *origin);
 void session_free_all(struct control *c);
 
+/* Its peer's name, for people. */
+const char *session_name(const struct session *s);
+
 /* A whole frame. Never frees the session. */
 void session_send(struct session *s, const void *frame, size_t length);
 void session_send_event(struct session *s, const void *frame, size_t length);
@@ -73,6 +74,8 @@ void session_refuse(struct session *s, const struct zb_header *request, const st
 bool session_wants(const struct session *s, unsigned kind, const struct peer *owner);
 /* Ends it, with a line in the log; NULL: without. */
 void session_close(struct session *s, const char *why);
+/* Ends it at once, with a BYE if it takes one now. */
+void session_dismiss(struct session *s, unsigned cause, const char *text);
 /* Ends it when what was sent is out. */
 void session_finish(struct session *s);
 

@@ -206,16 +206,23 @@ static int on_handshake(struct zb *zb, const struct zb_message_in *m)
 	return now_up(zb);
 }
 
+/* Its cause is the association's: it answers no request that is under way. */
+static int on_bye(struct zb *zb, const struct zb_message_in *m)
+{
+	char text[sizeof(zb->why.text)];
+
+	zb_get_string(&m->attrs, ZB_ATTR_TEXT, text, sizeof(text));
+	return client_lose(zb, -ENOTCONN, "the gateway closed the association%s%s",
+			   text[0] != '\0' ? ": " : "", text);
+}
+
 static int on_request(struct zb *zb, const struct zb_message_in *m)
 {
 	uint8_t buffer[64];
 	struct zb_frame f;
 
-	if (m->header.type == ZB_MSG_BYE) {
-		if (zb_get_number(&m->attrs, ZB_ATTR_CAUSE, 0) != ZB_CAUSE_DONE)
-			return lose_refused(zb, &m->attrs);
-		return client_lose(zb, -ENOTCONN, "the gateway closed the association");
-	}
+	if (m->header.type == ZB_MSG_BYE)
+		return on_bye(zb, m);
 	if (m->header.type == ZB_MSG_HEARTBEAT)
 		zb_answer_begin(&f, buffer, sizeof(buffer), &m->header);
 	else

@@ -129,9 +129,9 @@ void harness_serving(struct harness *h, bool serving)
 
 /* --- clients --- */
 
-void client_open(struct client *c, struct harness *h)
+void client_open_as(struct client *c, struct harness *h, uint32_t uid, int32_t pid)
 {
-	struct origin origin = {.is_local = true, .uid = 0, .pid = 1};
+	struct origin origin = {.is_local = true, .uid = uid, .pid = pid};
 	int fds[2];
 
 	*c = (struct client){.h = h};
@@ -140,14 +140,24 @@ void client_open(struct client *c, struct harness *h)
 	assert_int_equal(session_new(&h->control, fds[1], &origin), 0);
 }
 
-void client_hello(struct client *c, struct harness *h, const char *name, uint64_t instance, enum zb_role role,
-		  bool restart)
+void client_open(struct client *c, struct harness *h)
 {
-	client_open(c, h);
+	client_open_as(c, h, 0, 1);
+}
+
+void client_put_hello(struct client *c, const char *name, uint64_t instance, enum zb_role role)
+{
 	client_begin(c, ZB_MSG_HELLO);
 	zb_put_string(&c->out, ZB_ATTR_NAME, name);
 	zb_put_number(&c->out, ZB_ATTR_INSTANCE_ID, instance);
 	zb_put_number(&c->out, ZB_ATTR_ROLE, role);
+}
+
+void client_hello(struct client *c, struct harness *h, const char *name, uint64_t instance, enum zb_role role,
+		  bool restart)
+{
+	client_open(c, h);
+	client_put_hello(c, name, instance, role);
 	zb_put_number(&c->out, ZB_ATTR_RESTART, restart);
 }
 
@@ -184,6 +194,10 @@ static void take_frame(struct client *c, const uint8_t *frame, const struct zb_h
 		/* The stream wipes it later: a copy in the frame buffer, whose request is out. */
 		memcpy(c->frame, frame, header->length);
 		assert_int_equal(zb_message_parse(c->frame, header->length, &c->answer, &fault), 0);
+	} else if (header->type == ZB_MSG_BYE) {
+		struct zb_message_in bye;
+		assert_int_equal(zb_message_parse(frame, header->length, &bye, &fault), 0);
+		c->bye = (unsigned)zb_get_number(&bye.attrs, ZB_ATTR_CAUSE, 0);
 	}
 }
 

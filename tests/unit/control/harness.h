@@ -33,6 +33,7 @@ struct client {
 	struct zb_message_in event;
 	uint8_t event_frame[8192];
 	unsigned events; /* how many came */
+	unsigned bye;	 /* the cause of the gateway's BYE */
 };
 
 /* cmocka's: a harness that serves. */
@@ -46,8 +47,10 @@ void harness_run_for(struct harness *h, unsigned ms);
 void harness_serving(struct harness *h, bool serving); /* waits until it is so */
 
 void client_open(struct client *c, struct harness *h); /* without HELLO */
+void client_open_as(struct client *c, struct harness *h, uint32_t uid, int32_t pid);
 void client_hello(struct client *c, struct harness *h, const char *name, uint64_t instance, enum zb_role role,
 		  bool restart);
+void client_put_hello(struct client *c, const char *name, uint64_t instance, enum zb_role role);
 void client_close(struct client *c);
 void client_begin(struct client *c, enum zb_message type); /* then zb_put_...(&c->out, ...) */
 void client_send(struct client *c);

@@ -17,6 +17,7 @@
 #include "config/schema.h"
 #include "control/life.h"
 #include "control/overload.h"
+#include "control/places.h"
 #include "control/session.h"
 #include "control/trouble.h"
 #include "dataplane/trouble.h"
@@ -127,13 +128,19 @@ static void test_timers_of_the_standard(void **state)
 
 static void test_limits(void **state)
 {
+	static const struct config_control some = {.connections_max = 7};
 	char n[32];
 
 	(void)state;
 	expect_row("frame | %d to %s octets |", ZB_HEADER_LEN, grouped(ZB_FRAME_MAX, n));
-	expect_row("connections, all peers together | %" PRIu64
-		   "; then `TOO_MANY_CONNECTIONS` and closed | `connections_max`",
+	expect_row("connections of peers, all together | %" PRIu64
+		   "; then who has the most gives way, or `TOO_MANY_CONNECTIONS` | `connections_max`",
 		   fallback("control.connections_max"));
+	expect_row("connections of observers and operators, all together | %d; then who has the most gives "
+		   "way |",
+		   PLACES_WATCHERS);
+	assert_int_equal(places_all(&some), 2 * (some.connections_max + PLACES_WATCHERS));
+	expect_row("connections without a HELLO | as many as both; then who has the most gives way |");
 	expect_row("sets in all | `CAPACITY` of HELLO | `capacity`");
 }
 

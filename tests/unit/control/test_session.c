@@ -375,7 +375,6 @@ static void who_waits_for_its_turn_is_not_put_off_by_those_who_come(void **state
 	struct harness *h = *state;
 	struct client c, comes[COME];
 
-	h->config.control.connections_max = 1 + COME;
 	fill(h, SETS, 3600000, false);
 	client_hello(&c, h, "pcscf1", 1, ZB_ROLE_OBSERVER, false);
 	assert_int_equal(client_call(&c), ZB_CAUSE_DONE);

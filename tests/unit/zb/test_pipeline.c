@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -83,6 +84,7 @@ struct told {
 	uint64_t last_set;
 	size_t rows;
 	uint64_t cursor;
+	char why[256]; /* of the last that failed */
 };
 
 static void note(const struct zb_answer *a, void *arg)
@@ -98,8 +100,10 @@ static void note(const struct zb_answer *a, void *arg)
 	t->cursor = a->cursor;
 	if (a->set_count > 0)
 		t->last_set = a->sets[0].set_id;
-	if (a->status != 0)
-		assert_string_not_equal(a->error.text, "");
+	if (a->status == 0)
+		return;
+	assert_string_not_equal(a->error.text, "");
+	snprintf(t->why, sizeof(t->why), "%s", a->error.text);
 }
 
 static void start(struct zb *zb, uint64_t reference, struct told *t)
@@ -223,6 +227,36 @@ static void test_a_lost_connection_is_told_to_each(void **state)
 	start(x->zb, 21, &t);
 	process(x->zb, &t, 21);
 	assert_int_equal(t.done, 1);
+}
+
+/* A gateway that ends the association has not answered what was under way on it: nobody knows what became of
+ * it. */
+static void test_a_bye_with_a_cause_answers_no_request(void **state)
+{
+	static const uint8_t bye[] = {1, ZB_MSG_BYE, 0, 0, 0,	0,  0, 24, 0,
+				      0, 0,	     0, 0, 1,	0,  2, 0,  29 /* TOO_MANY_CONNECTIONS */,
+				      0, 3,	     0, 2, 'n', 'o'};
+	struct fixture *x = *state;
+	struct told t = {0};
+
+	start(x->zb, 1, &t);
+	process(x->zb, &t, 1);
+	x->gateway.ignore = 2;
+	start(x->zb, 2, &t);
+	start(x->zb, 3, &t);
+	for (int i = 0; i < 300 && x->gateway.ignore > 0; i++) {
+		zb_process(x->zb, NULL, NULL);
+		sleep_ms(5);
+	}
+	assert_int_equal(x->gateway.ignore, 0);
+	fake_send_raw(&x->gateway, bye, sizeof(bye));
+	process(x->zb, &t, 3);
+	assert_int_equal(t.done, 1);
+	assert_int_equal(t.lost, 2);
+	assert_string_equal(t.why, "the gateway closed the association: no");
+	start(x->zb, 4, &t);
+	process(x->zb, &t, 4);
+	assert_int_equal(t.done, 2);
 }
 
 static void test_time_is_up(void **state)
@@ -356,6 +390,7 @@ int main(void)
 		TEST(every_kind),
 		TEST(an_answer_starts_the_next_request),
 		TEST(a_lost_connection_is_told_to_each),
+		TEST(a_bye_with_a_cause_answers_no_request),
 		TEST(time_is_up),
 		TEST(without_a_gateway_all_are_told),
 		TEST(a_call_in_between_keeps_the_answers),
