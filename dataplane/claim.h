@@ -23,4 +23,15 @@ int claim_one(const struct store *store, struct tuple_table *tuples, uint32_t sl
 /* The same for both of a set's: both, or none and all is as before. */
 int claim_both(const struct store *store, struct tuple_table *tuples, uint32_t slot, bool take);
 
+/* Rule 6: the tuple of a set's out[0], from port_ps to port_uc, from an older set. A UE that lost its sets
+ * can answer nothing that leaves under the old one; over TCP not even the REGISTER would come, without which
+ * there is no CONFIRM. Nothing begins on that pair at the P-CSCF, so the old set loses answers only. For a
+ * temporary set whose keys the UE is known to have. */
+void claim_borrow(const struct store *store, struct tuple_table *tuples, uint32_t slot);
+
+/* Takes an outbound tuple out of the look-up, if it is the set's. That of out[0] of a set that was never
+ * confirmed goes to the set that it was to replace, if that lives: with one store. The set's record is not
+ * LIVE any more. */
+void claim_drop(const struct store *store, struct tuple_table *tuples, uint32_t slot, uint32_t which);
+
 #endif

@@ -157,11 +157,20 @@ static __rte_always_inline enum bgf_drop check_inner(const struct sa_in *sa, con
 	return likely(ret->payload <= room) ? DROP_NONE : BGF_DROP_TOO_BIG;
 }
 
+/* The flag goes before the notice: the main lcore may read it at once, and takes a notice of a set that is
+ * still watched for a former set's. A full ring puts the flag back, and the next packet asks again. */
+static void tell_once(struct worker *w, struct sa_shared *shared, uint32_t slot, uint8_t flag)
+{
+	__atomic_fetch_and(&shared->flags, (uint8_t)~flag, __ATOMIC_RELEASE);
+	if (!handoff_notice(w, slot))
+		__atomic_fetch_or(&shared->flags, flag, __ATOMIC_RELEASE);
+}
+
 /* What must be read of a payload on a temporary set, and on one whose first use is watched for.
  *
- * Rule 20: the first good payload on a confirmed set that is not the REGISTER again. The flag goes before the
- * notice: the main lcore may read it at once, and takes a notice of a set that is still watched for a former
- * set's. A full ring puts the flag back, and the next packet asks again. */
+ * Rule 6: the first good packet on a temporary set that is to replace another, a bare SYN too: over TCP the
+ * REGISTER comes only when that was answered. Rule 20: the first good payload on a confirmed set that is not
+ * the REGISTER again. */
 static __rte_noinline enum bgf_drop check_sip(struct worker *w, struct sa_shared *shared, uint32_t slot,
 					      uint8_t flags, const struct inner *inner)
 {
@@ -171,11 +180,10 @@ static __rte_noinline enum bgf_drop check_sip(struct worker *w, struct sa_shared
 
 	if ((flags & SA_TEMPORARY) != 0 && sip == SIP_REQUEST)
 		return BGF_DROP_TEMPORARY;
-	if ((flags & SA_WATCH_FIRST) == 0 || length == 0 || sip == SIP_REGISTER)
-		return DROP_NONE;
-	__atomic_fetch_and(&shared->flags, (uint8_t)~SA_WATCH_FIRST, __ATOMIC_RELEASE);
-	if (!handoff_notice(w, slot))
-		__atomic_fetch_or(&shared->flags, SA_WATCH_FIRST, __ATOMIC_RELEASE);
+	if ((flags & SA_TEMPORARY) != 0 && (flags & SA_WATCH_KEYS) != 0)
+		tell_once(w, shared, slot, SA_WATCH_KEYS);
+	if ((flags & SA_WATCH_FIRST) != 0 && length != 0 && sip != SIP_REGISTER)
+		tell_once(w, shared, slot, SA_WATCH_FIRST);
 	return DROP_NONE;
 }
 

@@ -36,7 +36,8 @@ void handoff_owner(struct worker *w, struct rte_mbuf *m, uint8_t owner);
  * a turn. */
 void handoff_peers(struct worker *w);
 
-/* Tells the main lcore that the set in `slot` was first used (rule 20). False: no room, ask again later. */
+/* Tells the main lcore that the set in `slot` was first used (rules 6 and 20). False: no room, ask again
+ * later. */
 bool handoff_notice(struct worker *w, uint32_t slot);
 
 #endif

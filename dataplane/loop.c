@@ -112,7 +112,9 @@ static void take_notices(const struct loop *l)
 	void *notice;
 
 	while (rte_ring_dequeue(l->args.notices, &notice) == 0) {
-		uint64_t id = sets_first_used(l->args.sets, (uint32_t)((uintptr_t)notice - 1));
+		const uint32_t slot = (uint32_t)((uintptr_t)notice - 1);
+		sets_proven(l->args.sets, slot);
+		uint64_t id = sets_first_used(l->args.sets, slot);
 		if (id != 0)
 			ctl_first_used(l->args.ctl, id);
 	}

@@ -24,7 +24,7 @@ struct loop_args {
 	struct worker *const *workers;
 	uint16_t worker_count;
 	struct exceptions *exceptions;
-	struct rte_ring *notices; /* of first use, from the workers */
+	struct rte_ring *notices; /* of first use (rules 6, 20), from the workers */
 	struct port *ports;	  /* PORT_SIDES */
 	int wake;		  /* eventfd that workers write */
 	int signals;		  /* signalfd of what ends the process */

@@ -20,6 +20,8 @@ enum {
 		1 << 2, /* tell the main lcore of the next good inbound payload (rule 20); owner clears */
 	SA_TCP = 1
 		 << 3, /* it carried TCP, of which something may be left when it goes (rule 24); owner sets */
+	SA_WATCH_KEYS = 1 << 4, /* tell the main lcore of the next good inbound packet while SA_TEMPORARY: its
+				   sender has this set's keys (rule 6); owner clears */
 };
 
 /* Written by the main lcore before publishing; afterwards `flags` alone changes (one byte, release store).

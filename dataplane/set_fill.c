@@ -26,7 +26,7 @@ int set_fill(const struct store_cold *c, uint16_t served, uint16_t workers, stru
 	h->shared.served = served;
 	h->shared.owner = owner_of(&sel->ue, &sel->served, workers);
 	h->shared.flags =
-		(uint8_t)((h->shared.flags & (SA_WATCH_FIRST | SA_TCP)) |
+		(uint8_t)((h->shared.flags & (SA_WATCH_FIRST | SA_TCP | SA_WATCH_KEYS)) |
 			  (sel->ue.family == 6 ? SA_IPV6 : 0) | set_temporary(c->state, h->shared.flags));
 	h->in[BGF_SPI_PS].port_ue = htons(sel->port_uc);
 	h->in[BGF_SPI_PS].port_local = htons(sel->port_ps);

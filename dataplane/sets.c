@@ -86,9 +86,8 @@ static void inbound_publish(struct sets *s, uint32_t slot)
 static void unlink_set(struct sets *s, uint32_t slot)
 {
 	for (uint32_t which = 0; which < 2; which++) {
-		struct tuple_key key = claim_key(s->args.store, slot, which);
 		__atomic_store_n(&s->hot[slot].in[which].spi, 0, __ATOMIC_RELEASE);
-		tuple_remove(s->args.tuples, &key, tuple_ref(slot, which)); /* -ENOENT: another's */
+		claim_drop(s->args.store, s->args.tuples, slot, which);
 	}
 }
 
@@ -197,6 +196,30 @@ static void spi_draw(uint32_t slot, struct store_cold *c)
 		 sel->spi_pc == sel->spi_us);
 }
 
+/* Whether the UE has shown that it has the keys of a set that is to replace another. */
+static bool is_proven(const struct sets *s, uint32_t slot)
+{
+	const struct store_cold *c = cold_of(s, slot);
+	uint8_t flags = __atomic_load_n(&s->hot[slot].shared.flags, __ATOMIC_ACQUIRE);
+
+	/* a notice of the slot's former set finds the new one's watch still on */
+	return c->record == STORE_LIVE && c->watch_keys &&
+	       (flags & (SA_TEMPORARY | SA_WATCH_KEYS)) == SA_TEMPORARY;
+}
+
+/* Rule 6: a set that has to wait for the outbound tuple of port_uc gets it when the UE shows that it has the
+ * keys. The flag is set before `watch_keys`, or recovery after a crash in between took the UE to have shown
+ * it. */
+static void watch_keys(struct sets *s, uint32_t slot)
+{
+	struct store_cold *c = cold_of(s, slot);
+
+	if (c->tuples & 1 || !(s->hot[slot].shared.flags & SA_TEMPORARY))
+		return;
+	__atomic_fetch_or(&s->hot[slot].shared.flags, SA_WATCH_KEYS, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->watch_keys, 1, __ATOMIC_RELEASE);
+}
+
 /* Fills a record that nobody can find yet. A crash before LIVE wipes it. */
 static int record_fill(struct sets *s, uint32_t slot, const struct dpl_set_add *add, uint16_t served)
 {
@@ -285,6 +308,7 @@ int sets_add(struct sets *s, const struct dpl_set_add *add, const struct sets_ti
 		await(s, slot, &(struct sets_ticket){.type = DPL_SET_REMOVE});
 		return rc;
 	}
+	watch_keys(s, slot);
 	inbound_publish(s, slot);
 	s->live++;
 	await(s, slot, ticket);
@@ -400,6 +424,12 @@ uint32_t sets_list(const struct sets *s, uint64_t from, struct dpl_set_state *ro
 	return n;
 }
 
+void sets_proven(struct sets *s, uint32_t slot)
+{
+	if (slot < s->capacity && is_proven(s, slot))
+		claim_borrow(s->args.store, s->args.tuples, slot);
+}
+
 uint64_t sets_first_used(struct sets *s, uint32_t slot)
 {
 	if (slot >= s->capacity)
@@ -460,6 +490,16 @@ static const char *recover_one(struct sets *s, uint32_t slot)
 	return NULL;
 }
 
+/* Rule 6, of a set without the tuple of port_uc: its UE has shown its keys, and the notice may have been on
+ * the way; or has to show them still, for which a crash left no watch perhaps. */
+static void recover_watch(struct sets *s, uint32_t slot)
+{
+	if (!cold_of(s, slot)->watch_keys)
+		watch_keys(s, slot);
+	else
+		sets_proven(s, slot);
+}
+
 /* A crash between a record's becoming LIVE and its tuples leaves a set that nothing could be sent on: what no
  * other set has is its own, as it is for every update. Once all that was claimed is. */
 static void recover_unclaimed(struct sets *s)
@@ -473,6 +513,8 @@ static void recover_unclaimed(struct sets *s)
 				dp_log(DP_WARNING,
 				       "set %llu (slot %u) has no outbound SA: the look-up table is full",
 				       (unsigned long long)c->set_id, slot);
+		if (c->record == STORE_LIVE && !(c->tuples & 1))
+			recover_watch(s, slot);
 	}
 }
 

@@ -75,8 +75,12 @@ int sets_get(const struct sets *s, uint64_t set_id, struct dpl_set_state *ret_se
 uint32_t sets_list(const struct sets *s, uint64_t from, struct dpl_set_state *rows, uint32_t room,
 		   uint64_t *ret_next);
 
-/* A worker's notice that the set in a slot was used first. Returns its id, or 0 when that set is gone or was
- * not watched. */
+/* A worker's notice of the first good packet on the set in a slot, whose sender therefore has its keys: if it
+ * is to replace another, what the P-CSCF sends from port_ps to port_uc leaves on it from now on (rule 6). */
+void sets_proven(struct sets *s, uint32_t slot);
+
+/* A worker's notice that the set in a slot was used first (rule 20). Returns its id, or 0 when that set is
+ * gone or was not watched. */
 uint64_t sets_first_used(struct sets *s, uint32_t slot);
 
 /* Answers and frees what every worker has passed. Returns how many changes still wait: call again soon. */

@@ -32,7 +32,8 @@ struct store_cold {
 	uint32_t checksum; /* of the identity, so that a torn or foreign record is refused */
 	uint8_t tuples; /* bit n: the outbound tuple of out[n] leads to this set (rule 6: or to an older) */
 	uint8_t watch;	/* FIRST_USED was asked for (rule 20) */
-	uint8_t spare[2];
+	uint8_t watch_keys; /* a first good packet was asked for (rule 6) */
+	uint8_t spare[1];
 };
 
 /* Opens, or makes, the store of `capacity` sets. A store of another layout, size, make or boot is refused:

@@ -103,8 +103,10 @@ struct dpl_set_add {
 };
 /* Fails with -EEXIST when (UE, port_uc, served address, port_ps) or (UE, port_us, served address, port_pc) of
  * a live set is the same and flags lack BGF_SET_REPLACE: `clash` in the answer tells which. With
- * BGF_SET_REPLACE the old set keeps the outbound traffic until SET_UPDATE with `takes_over`. -ENOSPC: table
- * full. -EADDRNOTAVAIL: not a served address. -EINVAL: anything else that is out of bounds. */
+ * BGF_SET_REPLACE the old set keeps the outbound traffic until SET_UPDATE with `takes_over`; but that from
+ * port_ps to port_uc is the new one's from its first good packet on, and the old one's (name.replaces) again
+ * if the new one is removed before it left BGF_SET_TEMPORARY other than to BGF_SET_DRAINING (rule 6).
+ * -ENOSPC: table full. -EADDRNOTAVAIL: not a served address. -EINVAL: anything else that is out of bounds. */
 
 enum dpl_clash { DPL_CLASH_NONE, DPL_CLASH_PORT_UC, DPL_CLASH_PORT_US };
 

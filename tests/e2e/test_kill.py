@@ -57,10 +57,12 @@ class Traffic(threading.Thread):
     def talk(self, one):
         if one.state != TEMPORARY:
             self.wire.send(one, self.draw.choice(("ps", "ps", "pc")))
-            self.wire.send(one, self.draw.choice(("us", "us", "uc")))
-        elif not one.flags & REPLACE:  # else the ports are another set's still
+            sa = self.draw.choice(("us", "us", "uc"))
+            self.wire.send(one, sa, ANSWER if sa == "uc" else REQUEST)  # a temporary set may have its answers (rule 6)
+        else:
             self.wire.send(one, "ps", REGISTER)
-            self.wire.send(one, "uc", ANSWER)
+            if not one.flags & REPLACE:  # else, until it was heard, it has answers only as long as the other set lives
+                self.wire.send(one, "uc", ANSWER)
 
     def end(self):
         self.running = False
@@ -192,7 +194,7 @@ class Schedule:
                 if one.ends is None and self.end_of(one) > time.monotonic() + 2]
         numbers = [self.wire.send(one, sa, REGISTER if one.state == TEMPORARY else REQUEST)
                    for one in live for sa in ("ps", "pc")]
-        numbers += [self.wire.send(one, sa, ANSWER if one.state == TEMPORARY else REQUEST)
+        numbers += [self.wire.send(one, sa, ANSWER if one.state == TEMPORARY or sa == "uc" else REQUEST)
                     for one in live for sa in ("uc", "us") if not (one.state == TEMPORARY and one.replaces)]
         missing = self.wire.wait(numbers, 30)
         for one in filter(None, map(self.wire.open.get, missing)):

@@ -146,10 +146,15 @@ def test_rule_6_a_port_pc_that_is_in_use_is_passed_over(new_ue, gateway, scscf):
     assert sorted(s["port_pc"] for s in sets_of(gateway, ue)) == [*PORTS_PC]
 
 
-def test_rule_6_a_phone_that_lost_its_sets_registers_again_on_the_same_ports(new_ue, gateway):
-    ue = new_ue()
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("deregisters", [False, True])
+def test_rule_6_a_phone_that_lost_its_sets_registers_again_on_the_same_ports(new_ue, gateway, transport, deregisters):
+    """It rebooted, or it went off and is back while its old set drains, as long as that does in service."""
+    ue = new_ue(transport=transport, wait=20)
     register(ue)
     old, = sets_of(gateway, ue)
+    if deregisters:
+        gateway.bgfctl("set", "release", str(old["set_id"]), "--drain", "600")
     ue.forget()
     register(ue)
     wait_for(lambda: old["set_id"] not in [s["set_id"] for s in sets_of(gateway, ue)], "the old set is replaced")

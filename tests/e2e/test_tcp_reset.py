@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rule 24: TCP connections on a set that goes are reset toward the core, where a real kernel has the other end.
+"""Rule 24: TCP connections on a set that goes are reset toward the core, where a real kernel has the other end. Rule 6: a
+phone that rebooted opens them anew.
 
 The UE is played by hand, in ESP; the P-CSCF's sockets are this machine's own, in the core's namespace.
 """
@@ -14,7 +15,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 
 from deploy.lab import netns
-from hostile import Field, plain, protect, unprotect
+from hostile import Field, header_length, plain, protect, unprotect
 from support import wait_for
 
 SETTINGS = {"dataplane.exception_rate": "100"}
@@ -158,6 +159,48 @@ def test_rule_24_a_connection_on_another_set_of_the_phone_lives_on(phone, field)
     assert kept.recv(5) == b"alive"
     new.ue.release()
     is_reset(kept)
+
+
+def heard_under(ue, sa="uc"):
+    """The segments that came in ESP under this SPI of a UE's."""
+    return segments(unprotect(packet, ue.key).packet for packet in ue.field.access.packets()
+                    if packet[header_length(packet):][:4] == ue.spi(sa).to_bytes(4, "big"))
+
+
+def opens(phone, seq):
+    """A kernel's SYN, and its RST to what does not answer that (RFC 9293, 3.10.7.3). The SYN-ACK, or None in a second."""
+    phone.field.access.forget()
+    phone.say("out", SYN, seq)
+    phone.field.access.wait(lambda _frames: heard_under(phone.ue), 1)
+    for answer in heard_under(phone.ue):
+        if (answer.flags, answer.ack) == (SYN_ACK, seq + 1):
+            return answer
+        phone.say("out", RST, answer.ack)
+    return None
+
+
+@BOTH
+@pytest.mark.parametrize("is_confirmed", (False, True))
+def test_rule_6_a_phone_that_rebooted_opens_tcp_again_although_the_pcscf_has_its_old_connection(phone, field, is_confirmed):
+    """On the same ports; and the authentication on its new set succeeds, or fails and the old set has the answers again."""
+    stale, again, seq = phone.connect_to_pcscf(), Phone.__new__(Phone), 1_000_000
+    again.__dict__.update(phone.__dict__, ue=type(phone.ue)(field, phone.ue.address).install(FLAGS=1 | 4))
+    with again.socket(again.ue.port_ps, listens=True) as listener:
+        answer = wait_for(lambda: opens(again, seq), "the P-CSCF's answer comes under the new set")
+        again.say("out", ACK, seq + 1, answer.seq + 1)
+        connection = listener.accept()[0]
+    is_reset(stale)
+    again.say("out", "PA", seq + 1, answer.seq + 1, b"REGISTER")
+    assert connection.recv(8) == b"REGISTER"
+    if is_confirmed:
+        again.ue.establish()
+    field.access.forget()
+    connection.sendall(b"answer")
+    wait_for(lambda: any(b"answer" in bytes(segment) for segment in heard_under(again.ue)), "the answer is read")
+    again.ue.release()
+    if not is_confirmed:
+        phone.ue.release()  # it had the ports again
+    is_reset(connection)
 
 
 @BOTH

@@ -30,9 +30,11 @@ struct crash {
 	const char *name;
 	void (*change)(struct sets *sets); /* in the process that is stepped through */
 	void (*judge)(struct state *left, struct outcome *outcome);
+	bool is_proven; /* the newer set has the answers of the older (rule 6) */
 };
 
 static struct dpl_set_state older, newer; /* the sets that are there before */
+static struct store *store_of_changer;
 
 static const char KEY[] = "another key of 20 oct";
 
@@ -82,6 +84,27 @@ static void take_away(struct sets *sets)
 	if (sets_remove(sets, older.set_id, &(struct sets_ticket){.type = DPL_SET_REMOVE}) != 0)
 		abort();
 	sets_poll(sets); /* no worker is online: it is wiped */
+}
+
+/* As the worker that sees the first good packet, and then the main lcore. */
+static void show_keys(struct sets *sets, const struct store *store)
+{
+	const uint32_t slot = newer.set_id & (BGF_SPI_SLOTS - 1);
+
+	store_hot(store)[slot].shared.flags &= (uint8_t)~SA_WATCH_KEYS;
+	sets_proven(sets, slot);
+}
+
+static void prove(struct sets *sets)
+{
+	show_keys(sets, store_of_changer);
+}
+
+static void give_up(struct sets *sets)
+{
+	if (sets_remove(sets, newer.set_id, &(struct sets_ticket){.type = DPL_SET_REMOVE}) != 0)
+		abort();
+	sets_poll(sets);
 }
 
 /* ---- what is left ---- */
@@ -168,16 +191,40 @@ static void judge_take_away(struct state *left, struct outcome *outcome)
 	outcome->after++;
 }
 
+static void judge_prove(struct state *left, struct outcome *outcome)
+{
+	const bool has_moved = tuples_of(left, newer.set_id) == 1;
+
+	assert_int_equal(sets_live(left->sets), 2);
+	assert_int_equal(tuples_of(left, newer.set_id), has_moved ? 1 : 0);
+	assert_int_equal(tuples_of(left, older.set_id), has_moved ? 2 : 3);
+	*(has_moved ? &outcome->after : &outcome->before) += 1;
+}
+
+static void judge_give_up(struct state *left, struct outcome *outcome)
+{
+	struct dpl_set_state set;
+	const bool is_there = sets_get(left->sets, newer.set_id, &set) == 0;
+
+	assert_int_equal(sets_live(left->sets), is_there ? 2 : 1);
+	assert_int_equal(tuples_of(left, older.set_id), is_there ? 2 : 3);
+	if (is_there)
+		assert_int_equal(tuples_of(left, newer.set_id), 1);
+	*(is_there ? &outcome->before : &outcome->after) += 1;
+}
+
 static const struct crash crashes[] = {
-	{"a new set", add, judge_add},
-	{"CONFIRM of a set that takes over from another", confirm, judge_confirm},
-	{"a set that goes", take_away, judge_take_away},
+	{"a new set", add, judge_add, false},
+	{"CONFIRM of a set that takes over from another", confirm, judge_confirm, false},
+	{"a set that goes", take_away, judge_take_away, false},
+	{"the first good packet of a set that is to replace another", prove, judge_prove, false},
+	{"such a set that goes unconfirmed", give_up, judge_give_up, true},
 };
 
 /* ---- the crashes ---- */
 
 /* Two sets on the same ports: the newer waits for CONFIRM (rule 6). */
-static void two_sets(struct state *s)
+static void two_sets(struct state *s, bool is_proven)
 {
 	struct dpl_set_add a = order(2);
 	struct dpl_set_state rows[CAPACITY], clash;
@@ -186,14 +233,18 @@ static void two_sets(struct state *s)
 	state_new(s);
 	a.state = BGF_SET_ESTABLISHED;
 	assert_int_equal(sets_add(s->sets, &a, &(struct sets_ticket){.type = DPL_SET_ADD}, &clash), 0);
+	assert_int_equal(sets_list(s->sets, 0, rows, CAPACITY, &next), 1);
 	a.state = BGF_SET_TEMPORARY;
 	a.name.flags = BGF_SET_REPLACE;
+	a.name.replaces = rows[0].set_id;
 	a.selectors.spi_uc += 10;
 	a.selectors.spi_us += 10;
 	assert_int_equal(sets_add(s->sets, &a, &(struct sets_ticket){.type = DPL_SET_ADD}, &clash), 0);
 	assert_int_equal(sets_list(s->sets, 0, rows, CAPACITY, &next), 2);
 	older = rows[0];
 	newer = rows[1];
+	if (is_proven)
+		show_keys(s->sets, s->store);
 	state_close(s);
 }
 
@@ -207,6 +258,7 @@ static pid_t changer(struct state *s, const struct crash *crash)
 		return pid;
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	state_open(s);
+	store_of_changer = s->store;
 	raise(SIGSTOP);
 	crash->change(s->sets);
 	raise(SIGSTOP);
@@ -264,7 +316,7 @@ static void a_crash_leaves_a_change_done_or_undone(void **state)
 		struct state s = {.done = never_done};
 		struct stat st;
 
-		two_sets(&s);
+		two_sets(&s, crashes[i].is_proven);
 		int fd = open(s.path, O_RDONLY);
 		assert_int_equal(fstat(fd, &st), 0);
 		const uint8_t *store = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
