@@ -156,10 +156,10 @@ static bool holds_something(const uint8_t *octet, size_t n)
 static void lines_find(struct librte *l, struct contender *c)
 {
 	const uint8_t *session = (const uint8_t *)entry_of(l, 0)->session.crypto.ses;
-	const struct field_key *key = &c->field->key[0];
+	const struct field_key key = c->field->key[0];
 	const size_t size = l->sessions->elt_size;
-	const uint8_t *inner = memmem(session, size, key->inner, SA_HMAC_STATE);
-	const uint8_t *outer = memmem(session, size, key->outer, SA_HMAC_STATE);
+	const uint8_t *inner = memmem(session, size, key.inner, SA_HMAC_STATE);
+	const uint8_t *outer = memmem(session, size, key.outer, SA_HMAC_STATE);
 	const bool known = inner != NULL && outer != NULL;
 
 	for (size_t at = 0; at < size && l->lines < LINES_MAX; at += RTE_CACHE_LINE_SIZE)
