@@ -8,7 +8,7 @@ import pytest
 from hostile import sip
 from support import wait_for, wait_until_serving
 
-CUT_S = 10  # in which a slow machine restarts a daemon and sends something on both sets
+CUT_S = 6  # in which a slow machine restarts a daemon and sends something on both sets
 SETTINGS = {"control.supersede_s": str(CUT_S), "control.await_auth_s": "60"}
 BOTH = pytest.mark.parametrize("family", (4, 6))
 TEMPORARY, ESTABLISHED, SUPERSEDED = 1, 2, 3
