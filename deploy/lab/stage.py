@@ -14,7 +14,7 @@ from .netns import PORT_CLEAR, SERVED4, SERVED6
 from .phone import Phone
 from .scscf import Scscf
 
-DRAIN_S = 8     # of the deregistered set; a P-CSCF in service takes 128
+DRAIN_S = 6     # of the deregistered set; a P-CSCF in service takes 128
 PHONES = 2
 LINK_S = 30     # in which a busy machine shows us what has passed on a link
 

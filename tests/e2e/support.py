@@ -10,7 +10,7 @@ import zbwire
 from deploy.lab.netns import LabError
 
 SERVED4, SERVED6 = "10.50.0.1", "fd00:50::1"
-DRAIN_S = 6  # of sets that Kamailio releases; in it a slow machine still looks at them
+DRAIN_S = 5  # of sets that Kamailio releases; in it a slow machine still looks at them
 
 
 def wait_for(condition, what, patience=30, step=0.02):

@@ -6,7 +6,7 @@ from hostile import ICV_LEN, header_length, one_hop_on, patched, plain, protect
 from support import wait_for
 
 WINDOW = 128
-SOON_S = 6  # a set's end, before which a slow machine still sends something on it
+SOON_S = 5  # a set's end, before which a slow machine still sends something on it
 BOTH = pytest.mark.parametrize("family", (4, 6))
 TRANSPORTS = pytest.mark.parametrize("transport", ("udp", "tcp"))
 

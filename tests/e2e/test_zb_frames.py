@@ -9,7 +9,7 @@ import zbwire
 from support import Raw, a_set, install, refusal, wait_for
 from zbwire import ATTRIBUTE, attribute, frame
 
-FRAME_S = 5  # for a frame: longer than a machine that others use stands still
+FRAME_S = 4  # for a frame: longer than a machine that others use stands still
 SETTINGS = {"control.frame_timeout_s": str(FRAME_S), "control.connections_max": "8"}
 
 HELLO = {"NAME": "raw", "INSTANCE_ID": 7, "ROLE": 1}

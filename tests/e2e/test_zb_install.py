@@ -8,7 +8,7 @@ import pytest
 from support import KEYS, a_set, install, wait_for
 from zbwire import Zb, ZbRefused
 
-SETTINGS = {"dataplane.capacity": "8", "control.await_auth_s": "15"}
+SETTINGS = {"dataplane.capacity": "8", "control.await_auth_s": "8"}
 
 MUST = ("REFERENCE", "SUBSCRIBER", "UE_ADDRESS", "SERVED_ADDRESS", "PORT_UC", "PORT_US", "PORT_PC", "PORT_PS",
         "SPI_UC", "SPI_US", "ALG", "IK")
