@@ -289,8 +289,10 @@ int main(int argc, char **argv)
 	}
 	series_waste(o.waste);
 	add_facts();
-	if (benchmark::RunSpecifiedBenchmarks() == 0)
+	if (benchmark::RunSpecifiedBenchmarks() == 0) {
+		std::fprintf(stderr, "bgf-bench: no point has that name; --list has them all\n");
 		return 1;
+	}
 	if (failures > 0)
 		std::fprintf(stderr, "bgf-bench: %u points ended in an error\n", failures);
 	return o.strict && failures > 0 ? 1 : 0;
